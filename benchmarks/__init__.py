@@ -1,0 +1,1 @@
+"""Measurements of what the library promises; README.md says by which protocols."""

@@ -1,0 +1,60 @@
+"""sparring: generative adversarial networks that learn the likeness of your data, on a laptop and beyond.
+
+Public names are imported when they are first used, so that ``import sparring`` stays fast.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparring.api import evaluate, sample, score, train
+    from sparring.checks import check
+    from sparring.experiment import Experiment
+    from sparring.learning import steps
+    from sparring.limits import Limits
+    from sparring.model import Model, load
+    from sparring.proposal import Proposal, propose
+    from sparring.session import Record
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Experiment": "experiment",
+    "Limits": "limits",
+    "Model": "model",
+    "Proposal": "proposal",
+    "Record": "session",
+    "check": "checks",
+    "evaluate": "api",
+    "load": "model",
+    "propose": "proposal",
+    "sample": "api",
+    "score": "api",
+    "steps": "learning",
+    "train": "api",
+}
+__all__ = [
+    "Experiment",
+    "Limits",
+    "Model",
+    "Proposal",
+    "Record",
+    "check",
+    "evaluate",
+    "load",
+    "propose",
+    "sample",
+    "score",
+    "steps",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sparring' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"sparring.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,181 @@
+"""The library's verbs: train, sample, score, evaluate, check. The command line does nothing that these cannot."""
+
+import importlib
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sparring.data import DataSource
+from sparring.errors import RequestError, RunError
+from sparring.evaluation import Evaluation
+from sparring.learning import steps as play
+from sparring.limits import Limits
+from sparring.model import Model, load
+from sparring.proposal import propose
+from sparring.session import Record
+
+
+class Interrupted(RunError):
+    """Training was interrupted, and saved; the message says how to go on (exit 130)."""
+
+    exit_code: ClassVar[int] = 130
+
+
+def train(  # noqa: PLR0913
+    data: str | Path | DataSource | np.ndarray | Sequence[Any],
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    images: int | None = None,
+    until: str | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    plugin: Sequence[str] = (),
+    on_record: Callable[[Record], None] | None = None,
+    **proposing: Any,
+) -> Model:
+    """Learns the likeness of the data.
+
+    Args:
+        data: a path, a name, a source, or pictures as an array ``(n, h, w[, c])`` or a list of pictures.
+        out: the run's folder; ``runs/<data>-<task>-<n>`` where it is not given.
+        minutes: stop after so many minutes; the length is planned so that schedules end there.
+        steps: stop after so many generator updates.
+        images: stop when the discriminator has seen so many real items.
+        until: stop when a metric on the *select* split keeps a bound, ``"frechet<20"``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        resume: go on where the run in ``out`` stopped.
+        overwrite: remove the run that is in ``out``.
+        plugin: modules with parts of your own, imported first.
+        on_record: is called with every record.
+        **proposing: what :func:`sparring.propose` takes: ``recipe``, ``size``, ``seed``, ``settings`` and others.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        RequestError: an unknown name, field or value, or ``out`` holds a run already.
+        DataError: the data cannot be used.
+        RunError: ``out`` is in use or cannot be written.
+        TrainingError: a loss is not finite.
+        Interrupted: Ctrl-C or SIGTERM came; everything is saved.
+    """
+    limits = Limits(minutes, steps, images, until)
+    import_plugins(plugin)
+    folder = Path(out) if out is not None else default_out(data, proposing.get("task") or "generation")
+    proposal = propose(data, store=folder / "data", **proposing)
+    records = play(
+        proposal.experiment,
+        folder,
+        limits=limits,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        material=proposal.material,
+    )
+    with _interruptible() as interrupted:
+        for record in records:
+            if on_record is not None:
+                on_record(record)
+            if interrupted.is_set():
+                records.close()
+                done = (
+                    f"stopped and saved after step {record.step:,}" if record.step else "stopped before the first step"
+                )
+                raise Interrupted(f"{done}; go on with --resume --out {folder}")
+    return load(folder)
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that a step is finished before the run is saved."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(*_: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def default_out(data: Any, task: str) -> Path:
+    """The first free folder ``runs/<data>-<task>-<n>``.
+
+    Raises:
+        RequestError: several processes train together, and might not agree on what is free.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RequestError("several processes must agree on the run's folder; give --out")
+    name = "data"
+    if isinstance(data, DataSource):
+        name = data.title()
+    elif isinstance(data, str | Path):
+        name = Path(data).name.split(".")[0] or "data"
+    return next(p for n in itertools.count(1) if not (p := Path("runs") / f"{name}-{task}-{n}").exists())
+
+
+def import_plugins(modules: Sequence[str]) -> None:
+    """Imports modules with a user's own parts, from the current folder too."""
+    for name in modules:
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise RequestError(f"plugin '{name}' cannot be imported: {error}") from None
+
+
+def sample(run: str | Path, n: int = 64, **asked: Any) -> np.ndarray:
+    """New items of a run's model, as :meth:`sparring.Model.sample` gives them."""
+    return load(run).sample(n, **asked)
+
+
+def score(run: str | Path, data: str | Path | DataSource | np.ndarray) -> Mapping[str, float] | np.ndarray:
+    """The discriminator's verdict on each item: by name for a path or source, ``(n,)`` for an array."""
+    model = load(run)
+    if isinstance(data, np.ndarray):
+        return model.score(data)
+    read = model.read(data)
+    return dict(zip(read.names, model.score(read.items[np.arange(len(read))], read.attributes).tolist(), strict=True))
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    against: str | Path | DataSource | None = None,
+    metrics: Sequence[str] = (),
+    count: int | None = None,
+) -> Evaluation:
+    """Judges a run's model with floors, intervals and protocol.
+
+    Args:
+        run: its folder.
+        against: other data to compare with; the run's own held-back items where not given.
+        metrics: names of metrics; the default ones where none are named.
+        count: generated items; as many as the reference holds where not given.
+
+    Raises:
+        RequestError: no metric has that name.
+        DataError: no items are held back to compare with.
+        RunError: the folder holds no trained model.
+    """
+    return load(run).evaluate(against=against, metrics=metrics, count=count)

@@ -1,0 +1,309 @@
+"""The command line: one more user of the library. An option is a keyword of the function that it is passed to.
+
+What costs time to import is imported inside of the commands, so that ``sparring --help`` answers at once.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+
+from sparring import __version__
+from sparring.errors import RequestError, SparringError, choices
+from sparring.options import (
+    Asked,
+    Data,
+    Device,
+    Json,
+    Length,
+    Metrics,
+    Place,
+    Plugin,
+    Reading,
+    RunFolder,
+    given,
+    separated,
+)
+
+app = App(
+    name="sparring",
+    help="Learns the likeness of your data with a generative adversarial network, and makes more of it.",
+    help_epilogue="--debug with any command shows where an error came from.",
+    help_format="plaintext",
+    help_formatter="plain",
+    default_parameter=Parameter(negative=(), show_default=False),
+    suppress_keyboard_interrupt=False,
+    version=__version__,
+)
+app["--help"].help = "show this, or what a command takes"
+app["--version"].help = "show the version"
+
+
+@app.command
+def train(
+    data: Data,
+    /,
+    *,
+    place: Annotated[Place | None, Parameter("*")] = None,
+    length: Annotated[Length | None, Parameter("*")] = None,
+    reading: Annotated[Reading | None, Parameter("*")] = None,
+    metrics: Metrics = None,
+) -> None:
+    """Learn the data; stops at the first limit that is given."""
+    from sparring import api, display
+    from sparring.tasks.generation import Generation
+
+    asked = given(reading) | given(length) | given(place)
+    if "out" not in asked:
+        asked["out"] = api.default_out(data, asked.get("task", Generation.name))
+    out = asked["out"]
+    if os.environ.get("RANK", "0") != "0":
+        # One of many processes that torchrun started; the first one speaks.
+        api.train(data, **asked)
+        return
+    _say(f"reads {data}")
+    with display.Progress(out, asked.get("recipe")) as progress:
+        api.train(data, **asked, on_record=progress)
+    grids = sorted((out / "samples").glob("*.png"))
+    print(f"run    {out}")
+    print(f"grid   {grids[-1]}" if grids else "grid   none")
+    if metrics is None:
+        _print_quick_numbers(out)
+    else:
+        print("\n".join(api.evaluate(out, metrics=separated(metrics) or ()).lines()))
+    print(f"next   sparring sample {out} -n 16")
+    print(f"       sparring evaluate {out}")
+
+
+@app.command
+def sample(  # noqa: PLR0913
+    run: RunFolder,
+    /,
+    *,
+    n: Annotated[int | None, Parameter("-n", metavar="N", help="how many")] = None,
+    out: Annotated[
+        Path | None,
+        Parameter(("-o", "--out"), metavar="PATH", help="a folder, or a file whose ending says its form"),
+    ] = None,
+    overwrite: Annotated[bool, Parameter(help="replace files that are there")] = False,
+    asked: Annotated[Asked | None, Parameter("*")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """Make new items; without -o in a folder of the run."""
+    from sparring.api import import_plugins
+    from sparring.model import load
+
+    import_plugins(plugin or ())
+    model = load(run)
+    path = out or _free_folder(run / "outputs")
+    if not overwrite:
+        _refuse_occupied(path)
+    wished = given(asked)
+    wished |= {"condition": _conditions(wished.pop("condition", ()))} | ({} if n is None else {"n": n})
+    items, columns = model.sample_with_conditions(**wished)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(items, path, columns)
+    print(path)
+
+
+@app.command
+def score(run: RunFolder, data: Data, /, *, as_json: Json = False, plugin: Plugin = None) -> None:
+    """Give the discriminator's verdict on each item."""
+    from sparring import api
+
+    api.import_plugins(plugin or ())
+    verdicts = dict(api.score(run, data))
+    if as_json:
+        _print_json({"scores": verdicts})
+    else:
+        for name, verdict in verdicts.items():
+            print(f"{verdict:.6g}\t{name}")
+
+
+@app.command
+def evaluate(  # noqa: PLR0913
+    run: RunFolder,
+    /,
+    *,
+    against: Annotated[str | None, Parameter(metavar="DATA", help="other data to compare with")] = None,
+    metrics: Metrics = None,
+    count: Annotated[int | None, Parameter(metavar="N", help="how many generated items")] = None,
+    as_json: Json = False,
+    plugin: Plugin = None,
+) -> None:
+    """Take numbers, each beside its floor."""
+    from sparring import api
+
+    api.import_plugins(plugin or ())
+    asked: dict[str, Any] = {"against": against, "metrics": separated(metrics), "count": count}
+    found = api.evaluate(run, **{name: value for name, value in asked.items() if value is not None})
+    _print_result(found, as_json)
+
+
+@app.command
+def check(
+    data: Data,
+    /,
+    *,
+    reading: Annotated[Reading | None, Parameter("*")] = None,
+    device: Device = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with data and what training would take."""
+    from sparring import api, checks
+
+    api.import_plugins(plugin or ())
+    asked = given(reading) | ({} if device is None else {"device": device})
+    _say(f"reads {data}, then plays a few steps to measure")
+    _print_result(checks.check(data, **asked), as_json)
+
+
+@app.command(name="list")
+def list_parts(
+    kind: Annotated[str | None, Parameter(help="loss, network, recipe …; all kinds by default")] = None,
+    /,
+    *,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Show every part with its fields and defaults."""
+    from sparring import api
+    from sparring.catalogue import catalogue
+
+    api.import_plugins(plugin or ())
+    found = catalogue()
+    if kind is not None and kind not in found.shelves:
+        raise RequestError(choices(kind, "kind", list(found.shelves)))
+    _print_result(found if kind is None else found.shelves[kind], as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: the words after ``sparring``; those of the process where not given.
+
+    Returns:
+        The exit code: 0 done, 1 failed at work, 2 the request was wrong, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        app(
+            _spread([word for word in words if word != "--debug"]),
+            print_error=False,
+            exit_on_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        return _refusal(error)
+
+
+def _refusal(error: BaseException) -> int:
+    """Says in one line what went wrong; the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader has gone; what is left must not be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, CycloptsError):
+        error.verbose = False
+        command = " ".join(["sparring", *(error.command_chain or ())])
+        _say(f"sparring: {_sentence(error)}; '{command} --help' shows what there is")
+        return RequestError.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        _say("sparring: interrupted")
+        return 130
+    if isinstance(error, SparringError):
+        _say(f"sparring: {error}")
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"sparring: {error.filename}: {error.strerror}; --debug shows where")
+    else:
+        said = " ".join(str(error).splitlines())
+        _say(f"sparring: unexpected {type(error).__name__}: {said}; --debug shows where")
+    return 1
+
+
+def _sentence(error: CycloptsError) -> str:
+    """The message of a word that does not fit, as one clause."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"'{' '.join(error.unused_tokens or [])}' is more than this command takes"
+    text = " ".join(str(error).split()).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _spread(words: list[str]) -> list[str]:
+    """``--set a=1 b=2`` as ``--set a=1 --set b=2``, and ``--condition`` likewise."""
+    found: list[str] = []
+    for word in words:
+        option = found[-2] if len(found) > 1 else ""
+        if option in ("--set", "--condition") and "=" in word and not word.startswith("-"):
+            found.append(option)
+        found.append(word)
+    return found
+
+
+def _conditions(written: Sequence[str]) -> dict[str, str]:
+    """``("gender=female", "age=30..40")`` as ``{"gender": "female", "age": "30..40"}``."""
+    found: dict[str, str] = {}
+    for text in written:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise RequestError(f"--condition '{text}' is not of the form NAME=VALUE")
+        if name in found:
+            raise RequestError(f"--condition asks for '{name}' twice; give one value, or an interval as {name}=30..40")
+        found[name] = value
+    return found
+
+
+def _free_folder(folder: Path) -> Path:
+    """The first folder ``<folder>/<n>`` that is not there."""
+    number = 1
+    while (folder / str(number)).exists():
+        number += 1
+    return folder / str(number)
+
+
+def _refuse_occupied(path: Path) -> None:
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        what = "is there already" if path.is_file() else "holds files already"
+        raise RequestError(f"{path} {what}; --overwrite replaces them, or give another -o")
+
+
+def _print_quick_numbers(out: Path) -> None:
+    from sparring.evaluation import Evaluation
+    from sparring.run import Run
+
+    taken = Run(out).records("metrics")
+    if taken:
+        print("\n".join(Evaluation.from_json(taken[-1]).lines()))
+
+
+def _print_result(found: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        print("\n".join(found.lines()))
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The kind: a data source reads what the user has into a data set of items with attributes."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from sparring.part import Part
+
+
+class Items(Protocol):
+    """An array-like: what a data set's items can be asked."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+
+
+class Fault(NamedTuple):
+    """An input that was skipped, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a source read, in the order of the names.
+
+    Attributes:
+        items: pictures ``(n, h, w, c)`` uint8 or uint16; points ``(n, d)`` float32; any array-like that takes an
+            int64 array of rows.
+        modality: the name of the codec that these items need.
+        names: where each item comes from, relative to the source, ``(n,)``.
+        digests: a content hash of each item, ``(n,)`` of dtype ``S32`` (hexadecimal); equal items have equal ones.
+        attributes: one array of strings ``(n,)`` per attribute, empty where the data have no labels.
+        test: whether an item is in the official test split, ``(n,)`` bool, or None where there is none.
+        faults: what was skipped.
+        notes: what was changed on reading, one line each ("12 pictures had transparency, composited on white").
+    """
+
+    items: Items
+    modality: str
+    names: Sequence[str]
+    digests: np.ndarray
+    attributes: dict[str, np.ndarray] = field(default_factory=dict)
+    test: np.ndarray | None = None
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class DataSource(Part):
+    """Where items come from, and how they are read."""
+
+    kind: ClassVar[str] = "data"
+    home: ClassVar[str] = "sparring.data"
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """Reads everything that is usable.
+
+        Raises:
+            DataError: nothing is usable; the message names the source, the first reasons and the remedy.
+        """
+
+    @abstractmethod
+    def title(self) -> str:
+        """A short name of the data for folders and headings, ``"faces"``."""

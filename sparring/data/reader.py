@@ -1,0 +1,44 @@
+"""Reading: batch *i* of a split is a pure function of a seed and of *i*."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparring.data import Items
+from sparring.modalities import Modality
+from sparring.randomness import order
+from sparring.types import Batch
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Encoded batches from one split of a data set, in an order that is fixed by the seed.
+
+    Attributes:
+        items: decoded items of all splits.
+        rows: the split's rows, ``(n,)`` int64.
+        modality: the codec.
+        conditions: encoded attributes of all items, ``(len(items), k)``, or None.
+        seed: of the order.
+    """
+
+    items: Items
+    rows: np.ndarray
+    modality: Modality
+    conditions: Tensor | None
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, position: int, rows: slice) -> Batch:
+        """Items at ``position + rows.start`` to ``position + rows.stop`` of the endless shuffled reading."""
+        start, stop = rows.start, rows.stop
+        return self.at(self.rows[order(len(self.rows), self.seed, position + start, stop - start)])
+
+    def at(self, rows: np.ndarray) -> Batch:
+        """The items in these rows of the data set."""
+        condition = None if self.conditions is None else self.conditions[torch.from_numpy(rows)]
+        return Batch(self.modality.encode(self.items[rows]), condition)

@@ -1,0 +1,61 @@
+"""The error tree. Every message is one line that names the file or field, the value and the remedy.
+
+SparringError
+├── RequestError        the request was wrong: an unknown part, a value out of range, a run in the way (exit 2)
+│   └── MissingExtra    the request needs a package that is not installed (exit 2)
+├── DataError           the data cannot be used: nothing readable, a wrong column, too few items (exit 1)
+├── RunError            a run folder cannot be read, written or gone on with (exit 1)
+└── TrainingError       training cannot go on: a loss is not finite, memory ran out (exit 1)
+"""
+
+from typing import ClassVar
+
+
+class SparringError(Exception):
+    """Root of everything that sparring raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))
+
+
+class RequestError(SparringError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class MissingExtra(RequestError):
+    """A package that this request needs is not installed.
+
+    Args:
+        package: the name to import, ``"soundfile"``.
+        extra: the extra that brings it, ``"audio"``.
+    """
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(f"'{package}' is not installed; pip install 'sparring[{extra}]' brings it")
+
+
+class DataError(SparringError):
+    """The data cannot be used."""
+
+
+class RunError(SparringError):
+    """A run folder cannot be read, written or gone on with."""
+
+
+class TrainingError(SparringError):
+    """Training cannot go on."""
+
+
+def choices(wrong: str, noun: str, there_are: list[str]) -> str:
+    """One line that refuses ``wrong`` and names what there is, the nearest first."""
+    import difflib
+
+    near = difflib.get_close_matches(wrong, there_are, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    listed = ", ".join(sorted(there_are)) or "none"
+    said = wrong if len(wrong) <= 80 else f"{wrong[:77]}..."
+    return f"no {noun} is called '{said}'{hint}; there are {listed}"

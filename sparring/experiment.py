@@ -1,0 +1,140 @@
+"""Experiment: everything needed to run again, and the material that it works on."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from sparring.data import Dataset, DataSource
+from sparring.data.reader import Reader
+from sparring.errors import DataError, RequestError, choices
+from sparring.modalities import Modality
+from sparring.modalities.conditions import Conditions
+from sparring.part import Part
+from sparring.tasks import Task
+from sparring.tasks.generation import Generation
+from sparring.training import Training
+from sparring.types import DataSpec
+
+HOLD_BACK_FROM = 100
+"""Below so many items nothing is held back: the parts would be too small to measure anything."""
+
+
+class Experiment(Part):
+    """Data, task, training and seed: a run is a function of these and of its plan."""
+
+    kind: ClassVar[str] = "experiment"
+
+    data: DataSource = Field(description="where items come from")
+    task: Task = Field(default=Generation(), description="what is given and what is wanted")
+    training: Training = Field(default=Training(), description="how the engine plays")
+    seed: int = Field(default=0, ge=0, description="of weights, order, noise and augmentation")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Rows of a data set by use, each ascending.
+
+    Attributes:
+        train: what is learned from.
+        select: for choices while training: early stopping, augmentation's gap, the floor of metrics.
+        report: for reported numbers; the official test split where there is one. Nothing is chosen on it.
+    """
+
+    train: np.ndarray
+    select: np.ndarray
+    report: np.ndarray
+
+    def summary(self, digests: np.ndarray) -> dict[str, dict[str, Any]]:
+        """Count and content hash of each split, for ``experiment.json``."""
+        return {name: {"count": len(rows), "hash": _hash(digests[rows])} for name, rows in vars(self).items()}
+
+
+def _hash(digests: np.ndarray) -> str:
+    return hashlib.blake2b(np.sort(digests).tobytes(), digest_size=16).hexdigest()
+
+
+def split(data: Dataset) -> Splits:
+    """Splits by content: equal items fall into the same split, whatever their order or number.
+
+    With an official test split, that is *report*, and a sixth of the rest, at most as many, is *select*; else 10 % and
+    5 % are held back. Fewer than :data:`HOLD_BACK_FROM` items are all learned from.
+    """
+    rows = np.arange(len(data))
+    if len(data) < HOLD_BACK_FROM:
+        return Splits(rows, rows[:0], rows[:0])
+    official = data.test is not None and bool(data.test.any()) and not bool(data.test.all())
+    if official:
+        assert data.test is not None
+        learn, report = rows[~data.test], rows[data.test]
+        select, train = _lowest(learn, data.digests, min(len(report), len(learn) // 6))
+        return Splits(train, select, report)
+    report, rest = _lowest(rows, data.digests, len(rows) // 10)
+    select, train = _lowest(rest, data.digests, len(rows) // 20)
+    return Splits(train, select, report)
+
+
+def _lowest(rows: np.ndarray, digests: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows with the ``count`` lowest digests, all equal ones with them, and the others."""
+    if count == 0:
+        return rows[:0], rows
+    ranked = np.sort(digests[rows])
+    chosen = digests[rows] <= ranked[count - 1]
+    return rows[chosen], rows[~chosen]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an experiment works on, read and encoded.
+
+    Attributes:
+        data: the data set.
+        splits: its rows by use.
+        modality: the codec, fitted.
+        conditions: the codec of the attributes that can be asked for, or None.
+        encoded: encoded attributes of every item, ``(n, k)``, or None.
+    """
+
+    data: Dataset
+    splits: Splits
+    modality: Modality
+    conditions: Conditions | None
+    encoded: Tensor | None
+
+    @property
+    def spec(self) -> DataSpec:
+        """What networks must know of one item."""
+        return DataSpec(self.modality.spec().shape, 0 if self.conditions is None else self.conditions.width)
+
+    def reader(self, rows: np.ndarray, seed: int) -> Reader:
+        """Batches of a split."""
+        return Reader(self.data.items, rows, self.modality, self.encoded, seed)
+
+    def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """The attributes of some rows, one array of strings each."""
+        return {name: values[rows] for name, values in self.data.attributes.items()}
+
+
+def gather(task: Task, data: Dataset) -> Material:
+    """Fits the codecs and splits the data.
+
+    Raises:
+        RequestError: the task wants an attribute that the data do not have.
+        DataError: the data hold a single item or none.
+    """
+    if len(data) < 2:
+        raise DataError(f"{len(data)} usable item is too few to learn a likeness from; give at least two")
+    modality = Modality.find(data.modality).fit(data.items)
+    asked = task.attributes
+    for name in asked:
+        if name not in data.attributes:
+            raise RequestError(choices(name, "attribute", list(data.attributes)))
+    if not asked:
+        return Material(data, split(data), modality, None, None)
+    conditions = Conditions.fit({name: data.attributes[name] for name in asked})
+    encoded = torch.from_numpy(np.asarray(conditions.encode({name: data.attributes[name] for name in asked})))
+    return Material(data, split(data), modality, conditions, encoded)

@@ -1,0 +1,93 @@
+"""Forecasts: what training would take on this machine, from a few steps that are thrown away."""
+
+import resource
+import sys
+from dataclasses import dataclass
+
+import torch
+
+from sparring import wording
+from sparring.limits import Limits
+from sparring.plan import Plan, fastest
+from sparring.planning import candidates, seconds_per_step, unmeasured
+from sparring.proposal import Proposal
+from sparring.training import Engine
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What would be trained, and what that takes on this machine.
+
+    Attributes:
+        game: the parts that it is made of.
+        parameters: weights of each player.
+        steps: planned length.
+        batch: real items a turn.
+        precision: the fastest here, or as was asked.
+        layout: likewise.
+        seconds: estimated duration of all steps, from a few that were played on fresh weights.
+        memory: bytes that this process held at most while it read the data and played those steps; of the device
+            where that has memory of its own.
+    """
+
+    game: str
+    parameters: dict[str, int]
+    steps: int
+    batch: int
+    precision: str
+    layout: str
+    seconds: float
+    memory: int
+
+    def lines(self) -> list[str]:
+        """For people."""
+        players = ", ".join(f"{name} {count:,} parameters" for name, count in self.parameters.items())
+        each = f"{self.seconds / self.steps * 1000:.3g} ms each"
+        return [
+            f"trains   {self.game}",
+            f"players  {players}",
+            f"length   {self.steps:,} steps of {self.batch} items in {self.precision}, {self.layout}, {each}",
+            f"time     about {wording.duration(self.seconds)}; --minutes sets another length",
+            f"memory   about {self.memory / 2**20:,.0f} MiB",
+        ]
+
+
+def forecast(proposal: Proposal, device: torch.device) -> Forecast:
+    """Plays a few steps on fresh weights, in each of the settings that training would choose from."""
+    experiment, material = proposal.experiment, proposal.material
+    plan = unmeasured(experiment, Limits())
+    engines: list[Engine] = []
+
+    def measure(candidate: Plan) -> float:
+        engines[:] = [_engine(proposal, candidate, device)]
+        return seconds_per_step(engines[0])
+
+    plan, seconds = fastest(candidates(experiment, plan, material.spec, device), measure)
+    counts = {name: sum(w.numel() for w in player.parameters()) for name, player in engines[0].players.items()}
+    return Forecast(
+        game=wording.game(experiment.task.game),
+        parameters={name: count for name, count in counts.items() if count},
+        steps=plan.length(),
+        batch=experiment.training.batch,
+        precision=plan.precision,
+        layout=plan.layout,
+        seconds=seconds * plan.length(),
+        memory=_peak_memory(device),
+    )
+
+
+def _engine(proposal: Proposal, plan: Plan, device: torch.device) -> Engine:
+    e, material = proposal.experiment, proposal.material
+    held = material.splits.select
+    readers = {
+        "train": material.reader(material.splits.train, e.seed),
+        "select": material.reader(held, e.seed + 1) if len(held) else None,
+    }
+    return Engine(e.task, e.training, material.spec, **readers, plan=plan, seed=e.seed, device=device)
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    # In KiB, on macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,92 @@
+"""The kind: a game names its players, the order of turns, and what each player minimises.
+
+A game knows no data source, no optimiser and no file; the engine that plays it never learns which game it is.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from sparring.part import Part
+from sparring.randomness import Noise
+from sparring.types import Batch, DataSpec, Samples, Scores, Terms
+
+
+@dataclass(frozen=True)
+class Play:
+    """What a turn is played with.
+
+    Attributes:
+        players: every module of the game, by name.
+        batch: real items of this turn, this process's rows of the global batch.
+        noise: draws by position.
+        step: number of this step, from 0.
+        images: real items that the discriminator has seen before this step, over all processes.
+        progress: share of the planned run that is over, in [0, 1].
+        planned: real items that the whole run will see.
+        held_back: real items of the *select* split of a position, or None where the data are too few to hold any back.
+    """
+
+    players: nn.ModuleDict
+    batch: Batch
+    noise: Noise
+    step: int
+    images: int
+    progress: float
+    planned: int
+    held_back: Callable[[], Batch | None]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One update.
+
+    Attributes:
+        name: for logs, ``"discriminator"``.
+        learners: players that learn in this turn, each by its own optimiser; all others are frozen.
+        terms: the named terms whose sum the learners minimise.
+        skip: whether to leave the update out, given the terms (TimeGAN).
+        counts: whether the batch counts towards the images seen.
+        after: what happens to the players after the step, such as a constraint.
+    """
+
+    name: str
+    learners: tuple[str, ...]
+    terms: Callable[[Play], Terms]
+    skip: Callable[[Terms], bool] | None = None
+    counts: bool = False
+    after: Callable[[nn.ModuleDict], None] | None = None
+
+
+class Game(Part):
+    """The kind."""
+
+    kind: ClassVar[str] = "game"
+    home: ClassVar[str] = "sparring.games"
+
+    @abstractmethod
+    def players(self, spec: DataSpec) -> nn.ModuleDict:
+        """Every module of the game with fresh weights, and the modules that hold its state."""
+
+    @abstractmethod
+    def averaged(self) -> tuple[str, ...]:
+        """The players that sampling needs, of which the engine keeps moving averages."""
+
+    @abstractmethod
+    def turns(self, step: int) -> Sequence[Turn]:
+        """The turns of a step, in order."""
+
+    @abstractmethod
+    def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
+        """Latents of which row *i* depends on the seed and ``numbers[i]`` alone."""
+
+    @abstractmethod
+    def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
+        """Items from latents; players are averaged and in eval mode."""
+
+    @abstractmethod
+    def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
+        """The discriminator's verdict on items, without augmentation."""

@@ -1,0 +1,168 @@
+"""The game of Goodfellow et al. 2014 (algorithm 1): a generator makes items from noise, a discriminator judges them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from sparring.augment import AdaptiveAugment, Sight, View
+from sparring.games import Game, Play, Turn
+from sparring.losses import AdversarialLoss, NonSaturating
+from sparring.networks import Architecture
+from sparring.networks.mlp import Mlp
+from sparring.penalties import Constraint, Look, Penalty
+from sparring.randomness import derive, per_sample
+from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise, verdict
+
+
+class Latent(Game):
+    """Items from latent vectors and, where the data are conditioned, from encoded conditions."""
+
+    network: Architecture = Field(default=Mlp(), description="the family of generator and discriminator")
+    loss: AdversarialLoss = Field(default=NonSaturating(), description="the adversarial loss")
+    penalties: tuple[Penalty, ...] = Field(default=(), description="penalties on the discriminator")
+    constraints: tuple[Constraint, ...] = Field(default=(), description="constraints on the discriminator's weights")
+    views: tuple[View, ...] = Field(default=(), description="what the discriminator sees of an item, in order")
+    latent: int = Field(default=64, ge=1, description="width of the latent vector")
+    noise: Literal["normal", "uniform"] = Field(
+        default="normal", description="latents: standard normal, or uniform on (-1, 1)"
+    )
+    codes: int = Field(
+        default=0, ge=0, description="categories of a discrete latent beside the continuous one, for data in clumps"
+    )
+    discriminator_steps: int = Field(default=1, ge=1, description="k: discriminator steps a generator step")
+
+    def players(self, spec: DataSpec) -> nn.ModuleDict:
+        seen = spec
+        for view in self.views:
+            seen = view.spec(seen)
+        players = {
+            "generator": self.network.generator(spec, self.latent + self.codes),
+            "discriminator": self.network.discriminator(seen),
+        }
+        for holder in (*self.views, *self.penalties):
+            memory = holder.memory()
+            if memory is not None:
+                players[f"memory-{holder.name}"] = memory
+        return nn.ModuleDict(players)
+
+    def averaged(self) -> tuple[str, ...]:
+        return ("generator",)
+
+    def turns(self, step: int) -> Sequence[Turn]:
+        lazy = [p for p in self.penalties if step % p.interval == 0]
+
+        def discriminate(play: Play) -> Terms:
+            return self._discriminate(play, lazy)
+
+        judge = Turn("discriminator", ("discriminator",), discriminate, counts=True, after=self._constrain)
+        return [judge] * self.discriminator_steps + [Turn("generator", ("generator",), self._generate)]
+
+    def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
+        codes = per_sample("uniform", derive(seed, "code"), numbers, (1,)) if self.codes else None
+        return self._joined(per_sample(self.noise, seed, numbers, (self.latent,)), codes)
+
+    def _joined(self, draws: Tensor, codes: Tensor | None) -> Tensor:
+        """Latent vectors: continuous part, and one-hot code where there are some (InfoGAN, Chen et al. 2016)."""
+        continuous = draws * 2 - 1 if self.noise == "uniform" else draws
+        if codes is None:
+            return continuous
+        category = (codes.squeeze(1) * self.codes).long().clamp_(max=self.codes - 1)
+        # As long as a normal vector of the continuous part, so that a linear layer hears both alike.
+        return torch.cat([continuous, one_hot(category, self.codes).to(draws) * self.latent**0.5], 1)
+
+    def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
+        return players["generator"](latents, condition)
+
+    def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
+        # A discriminator of packs is asked about packs of the one item.
+        channels = self._packed()
+        items = batch.target.repeat(1, channels, *[1] * (batch.target.ndim - 2))
+        condition = None if batch.condition is None else batch.condition.repeat(1, channels)
+        return players["discriminator"](items, condition)
+
+    def _packed(self) -> int:
+        """How many items one look of the discriminator holds."""
+        wide = DataSpec((1,))
+        for view in self.views:
+            wide = view.spec(wide)
+        return wide.shape[0]
+
+    def _latents(self, play: Play) -> Tensor:
+        draws = play.noise.normal if self.noise == "normal" else play.noise.uniform
+        codes = play.noise.uniform("code", 1) if self.codes else None
+        return self._joined(draws("latent", self.latent), codes)
+
+    def _see(self, play: Play, items: Tensor, name: str) -> Scores:
+        """The discriminator's scores of items, through the views."""
+        return play.players["discriminator"](*self._view(play, items, name))
+
+    def _see_both(self, play: Play, real: Tensor, fake: Tensor) -> tuple[Scores, Scores]:
+        """Scores of real and generated items in one pass, which costs less than two."""
+        (real, condition), (fake, other) = self._view(play, real, "real"), self._view(play, fake, "fake")
+        count = len(real)
+        conditions = None if condition is None or other is None else torch.cat([condition, other])
+        both = play.players["discriminator"](torch.cat([real, fake]), conditions)
+        return _rows(both, slice(0, count)), _rows(both, slice(count, None))
+
+    def _view(self, play: Play, items: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
+        """What the discriminator sees of items and of their conditions."""
+        condition = play.batch.condition
+        for view in self.views:
+            memory = play.players[f"memory-{view.name}"] if f"memory-{view.name}" in play.players else None
+            items, condition = view(items, condition, Sight(play.noise, name, play.progress, memory))
+        return items, condition
+
+    def _discriminate(self, play: Play, penalties: Sequence[Penalty]) -> Terms:
+        with torch.no_grad():
+            fake = precise(play.players["generator"](self._latents(play), play.batch.condition).value)
+        differentiates = any(p.differentiates for p in penalties)
+        real = play.batch.target.detach().requires_grad_(differentiates)
+        fake = fake.detach().requires_grad_(differentiates)
+        if differentiates:
+            real_scores, fake_scores = self._see(play, real, "real"), self._see(play, fake, "fake")
+        else:
+            real_scores, fake_scores = self._see_both(play, real, fake)
+        terms: Terms = {"discriminator": self.loss.discriminator(real_scores, fake_scores)}
+        for penalty in penalties:
+            memory = play.players[f"memory-{penalty.name}"] if f"memory-{penalty.name}" in play.players else None
+            look = Look(real, fake, real_scores, fake_scores, lambda x: self._see(play, x, "again"), play.noise, memory)
+            terms[penalty.name] = penalty(look, play.progress) * penalty.interval
+        self._adapt(play, real_scores, fake_scores)
+        return terms
+
+    def _adapt(self, play: Play, real: Scores, fake: Scores) -> None:
+        """Steers the strength of adaptive augmentation by the gap between learned and held-back items."""
+        for view in self.views:
+            if not isinstance(view, AdaptiveAugment) or play.step % view.every:
+                continue
+            held_back = play.held_back()
+            if held_back is None:
+                continue
+            with torch.no_grad():
+                other = self._see(_with(play, held_back), held_back.target, "held back")
+            memory = play.players[f"memory-{view.name}"]
+            view.update(memory, verdict(real), verdict(other), verdict(fake), play.images, play.planned)
+
+    def _generate(self, play: Play) -> Terms:
+        fake = self.sample(play.players, play.batch.condition, self._latents(play)).value
+        real_scores, fake_scores = None, self._see(play, precise(fake), "fake")
+        if self.loss.relativistic:
+            real_scores = self._see(play, play.batch.target, "real")
+        return {"generator": self.loss.generator(real_scores, fake_scores)}
+
+    def _constrain(self, players: nn.ModuleDict) -> None:
+        for constraint in self.constraints:
+            constraint(players["discriminator"])
+
+
+def _rows(scores: Scores, rows: slice) -> Scores:
+    return [Score(s.value[rows], tuple(f[rows] for f in s.features)) for s in scores]
+
+
+def _with(play: Play, batch: Batch) -> Play:
+    return replace(play, batch=batch)

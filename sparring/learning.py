@@ -1,0 +1,131 @@
+"""Learning: plays an experiment in a run's folder, step by step, and yields records.
+
+Pausing is not asking for the next record; closing the iterator saves a checkpoint.
+"""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from sparring.errors import RequestError, RunError
+from sparring.experiment import Experiment, Material, gather
+from sparring.limits import Limits
+from sparring.modalities.conditions import ConditionTable
+from sparring.model import Codec
+from sparring.provenance import provenance
+from sparring.run import Run
+from sparring.session import Record, Session, is_first
+
+
+def steps(  # noqa: PLR0913
+    experiment: Experiment,
+    out: str | Path,
+    *,
+    limits: Limits | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    material: Material | None = None,
+) -> Generator[Record, None, None]:
+    """Plays an experiment and yields a record every few steps.
+
+    Args:
+        experiment: what to play.
+        out: the run's folder.
+        limits: when to stop.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        resume: go on where the run in ``out`` stopped; start where there is none.
+        overwrite: remove the run that is in ``out``.
+        material: what the experiment works on, where it has been read already.
+
+    Raises:
+        RequestError: ``out`` holds a run already, or one of another experiment.
+        RunError: ``out`` is in use, damaged, or was begun with other data.
+        TrainingError: a loss is not finite.
+    """
+    joined, threads = not dist.is_initialized(), torch.get_num_threads()
+    where = choose_device(device)
+    try:
+        material = material or gather(experiment.task, experiment.data.load())
+        run = Run(out)
+        with run.lock() if is_first() else nullcontext():
+            if is_first():
+                _begin(run, experiment, material, resume=resume, overwrite=overwrite)
+            if dist.is_initialized():
+                dist.barrier()
+            yield from Session(run, experiment, material, limits or Limits(), where).play()
+    finally:
+        torch.set_num_threads(threads)
+        if joined and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` prefers cuda to mps to cpu. Joins the processes that torchrun started."""
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    if torch.cuda.is_available():
+        there.append("cuda")
+    if name not in (*there, "auto"):
+        raise RequestError(f"device '{name}' is not there; this machine has {', '.join(there)}, or give auto")
+    chosen = there[-1] if name == "auto" else name
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if chosen == "cuda" else "gloo")
+    if chosen == "cuda" and dist.is_initialized():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device(chosen)
+
+
+def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool, overwrite: bool) -> None:
+    """Makes the folder ready, or refuses it."""
+    described = {
+        "experiment": experiment.to_json(),
+        "splits": material.splits.summary(material.data.digests),
+        "skipped": [list(fault) for fault in material.data.faults],
+        "notes": list(material.data.notes),
+    }
+    if run.exists() and not overwrite:
+        if not resume:
+            raise RequestError(f"{run.folder} holds a run already; --resume goes on with it, --overwrite removes it")
+        _refuse_another(run, described)
+        return
+    if overwrite:
+        run.clear()
+    table = None
+    if material.conditions is not None:
+        table = ConditionTable.of(material.conditions, material.columns(material.splits.train))
+    Codec(modality=material.modality, conditions=material.conditions).save(run, table)
+    run.write(run.experiment, described | provenance())
+
+
+def _refuse_another(run: Run, described: dict[str, Any]) -> None:
+    """Refuses to go on with other settings or other data, naming the first difference."""
+    stored = run.read(run.experiment)
+    for path, old, new in _differences(stored.get("experiment"), described["experiment"]):
+        raise RequestError(
+            f"{run.folder} was begun with {path} = {old}, not {new}; give the same settings or another --out"
+        )
+    for name, split in described["splits"].items():
+        if stored["splits"].get(name) != split:
+            raise RunError(
+                f"{run.folder} was begun with other data: its {name} split had {stored['splits'][name]['count']} items "
+                f"and this one has {split['count']}, or their content changed; restore the data or choose another --out"
+            )
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(k for k in new if k not in old)]:
+            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(a, b, f"{path}.{number}")
+    elif old != new:
+        yield path, old, new

@@ -1,0 +1,73 @@
+"""Limits of a run, and bounds on metrics."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from sparring.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound on a metric, ``"frechet<20"``.
+
+    Attributes:
+        metric: its name, with or without the features in brackets.
+        below: whether the value must be below the limit rather than above.
+        limit: the bound.
+    """
+
+    metric: str
+    below: bool
+    limit: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A bound from its written form.
+
+        Raises:
+            RequestError: it is not ``METRIC<VALUE`` or ``METRIC>VALUE``.
+        """
+        found = re.fullmatch(r"\s*([\w.\-\[\] ]+?)\s*([<>])\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*", text)
+        try:
+            assert found is not None
+            return cls(found[1], found[2] == "<", float(found[3]))
+        except (AssertionError, ValueError):
+            raise RequestError(f"until = '{text}' is not of the form METRIC<VALUE, such as 'frechet<20'") from None
+
+    def holds(self, values: Mapping[str, float]) -> bool:
+        """Whether the metric's value keeps the bound.
+
+        Raises:
+            RequestError: the metric is not among the values.
+        """
+        for name, value in values.items():
+            if self.metric in (name, name.partition("[")[0]):
+                return value < self.limit if self.below else value > self.limit
+        raise RequestError(f"until: no metric is called '{self.metric}'; there are {', '.join(values)}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run stops, whichever comes first; the recipe's length where nothing is given.
+
+    Attributes:
+        minutes: wall time of training, measuring included.
+        steps: generator updates.
+        images: real items that the discriminator sees.
+        until: a bound on a metric on the *select* split, ``"frechet<20"``.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
+    images: int | None = None
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("minutes", "steps", "images"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise RequestError(f"{name} = {value}: must be above 0")
+        if self.until is not None:
+            Bound.parse(self.until)

@@ -1,0 +1,94 @@
+"""The kind: a metric compares generated with real items and names its numbers."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from sparring.data import Items
+from sparring.part import Part
+
+LARGEST_FEATURE = 1e20
+"""Greater features would overflow in the cubes and squares that metrics take of them."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number, with what makes it one.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of its 95 % interval, or None where the estimator has none.
+        high: upper end.
+        better: whether lower or higher values are better, or ``""`` where neither is.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    better: Literal["lower", "higher", ""] = "lower"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One side of a comparison: items with all that was worked out about them once.
+
+    Attributes:
+        items: decoded items, ``(n, ...)``.
+        features: by the feature network of the evaluation, ``(n, d)`` float64.
+        labels: class of each item, ``(n,)`` integers, as asked or as in the data; None without labels.
+        predicted: class of each item by the evaluation's own classifier, ``(n,)``, or None where there is none.
+        scores: the discriminator's verdict, ``(n,)``, or None where there is no discriminator.
+    """
+
+    items: Items
+    features: np.ndarray
+    labels: np.ndarray | None = None
+    predicted: np.ndarray | None = None
+    scores: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def fault(self) -> str | None:
+        """What makes the features useless to any metric, in one line, or None."""
+        if self.features.ndim != 2 or self.features.shape[1] == 0:
+            return f"features of shape {self.features.shape} are not rows of numbers"
+        if not np.isfinite(self.features).all():
+            return "features are not all finite"
+        if self.features.size and np.abs(self.features).max() > LARGEST_FEATURE:
+            return f"features reach beyond {LARGEST_FEATURE:g}"
+        return None
+
+
+class Metric(Part):
+    """The kind. The same call with held-back real items in the place of ``fake`` is the metric's floor.
+
+    Attributes:
+        featured: whether the numbers depend on the feature network, whose name is then part of theirs.
+        protocol: how the number is taken and what its interval covers, one line.
+    """
+
+    kind: ClassVar[str] = "metric"
+    home: ClassVar[str] = "sparring.metrics"
+    featured: ClassVar[bool] = True
+    protocol: ClassVar[str]
+
+    @abstractmethod
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """Why this metric cannot be taken of these items, in one line; None where it can."""
+
+    @abstractmethod
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        """The numbers by name. What :meth:`refusal` refuses must not be asked.
+
+        Args:
+            train: items that the model learned from.
+            test: held-back real items, the reference.
+            fake: items to be judged.
+        """
+
+    def printed(self, number: str, features: str) -> str:
+        """A number's name as it is printed, ``"frechet[digits-cnn]"``."""
+        return f"{number}[{features}]" if self.featured else number

@@ -1,0 +1,173 @@
+"""Mode coverage: mixtures with known centres (Lin et al. 2018, PacGAN, section 4.1) and stacked digits.
+
+Published protocol: 2,500 points of a mixture, 26,000 pictures of three stacked digits (Srivastava et al. 2017, VEEGAN).
+"""
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+
+from sparring.data import Items
+from sparring.errors import RequestError
+from sparring.metrics import Evidence, Metric, Reading
+from sparring.metrics.features import FittedFeatures
+from sparring.metrics.intervals import share
+
+Counts = Int[np.ndarray, " modes"]
+
+
+class MixtureModes(Metric):
+    """Modes covered, share of high-quality points, and each mode's share and variance beside the truth."""
+
+    centres: tuple[tuple[float, ...], ...] = Field(default=(), description="means of the equally likely Gaussians")
+    sigma: float = Field(default=0.05, gt=0, description="their standard deviation in each dimension")
+    radius: float = Field(
+        default=3.0, gt=0, description="a point is of high quality within so many standard deviations"
+    )
+
+    featured: ClassVar[bool] = False
+    protocol: ClassVar[str] = (
+        "a point belongs to its nearest centre and is of high quality within the radius; a mode is covered by one such "
+        "point; shares and variances are those of the high-quality points, as ratios to the truth of equal Gaussians "
+        "cut at the radius; interval: score interval of the high-quality share (Wilson)"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """The centres must be known and lie where the points do."""
+        if not self.centres:
+            return "the data's modes are not known"
+        if len({len(centre) for centre in self.centres}) > 1:
+            return "the centres have not all as many coordinates"
+        if len(fake.items.shape) != 2 or fake.items.shape[1] != len(self.centres[0]):
+            return f"items of shape {tuple(fake.items.shape[1:])} are no points with {len(self.centres[0])} coordinates"
+        return None if len(fake) else "there are no judged items"
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        points = np.asarray(fake.items[:], np.float64)
+        found = mixture_coverage(points, np.asarray(self.centres), self.sigma, radius=self.radius)
+        good = int(found.counts.sum())
+        return {
+            "modes-covered": Reading(float((found.counts > 0).sum()), better="higher"),
+            "high-quality-share": share(good, len(points)),
+            "mode-share-smallest": Reading(float(found.shares.min()), better="higher"),
+            "mode-share-largest": Reading(float(found.shares.max()), better="lower"),
+            "mode-variance-smallest": Reading(float(found.variances.min()), better="higher"),
+            "mode-variance-largest": Reading(float(found.variances.max()), better="lower"),
+        }
+
+
+class MixtureCoverage(NamedTuple):
+    """What the points of a mixture cover; one entry a mode.
+
+    Attributes:
+        counts: high-quality points of each mode.
+        shares: share of the high-quality points, as a ratio to equal shares.
+        variances: variance of the high-quality points around their own mean, as a ratio to the truth; 0 where a mode
+            has fewer than two points.
+    """
+
+    counts: Counts
+    shares: Float[np.ndarray, " modes"]
+    variances: Float[np.ndarray, " modes"]
+
+
+def mixture_coverage(
+    points: Float[np.ndarray, "n d"], centres: Float[np.ndarray, "modes d"], sigma: float, *, radius: float = 3.0
+) -> MixtureCoverage:
+    """What points cover of a mixture of equally likely Gaussians; points that are not finite cover nothing."""
+    points = points[np.isfinite(points).all(1)]
+    squared = np.stack([np.square(points - centre).sum(1) for centre in centres], 1)
+    nearest = squared.argmin(1)
+    good = squared[np.arange(len(points)), nearest] <= (radius * sigma) ** 2
+    counts = np.bincount(nearest[good], minlength=len(centres))
+    variances = np.zeros(len(centres))
+    for mode in np.flatnonzero(counts > 1):
+        variances[mode] = points[good & (nearest == mode)].var(0, ddof=1).mean()
+    truth = sigma**2 * _kept_variance(points.shape[1], radius)
+    return MixtureCoverage(counts, counts * len(centres) / max(1, counts.sum()), variances / truth)
+
+
+def _kept_variance(dimensions: int, radius: float) -> float:
+    """Variance in each dimension of a standard Gaussian that is cut at a radius."""
+    shape, bound = torch.tensor(dimensions / 2, dtype=torch.float64), torch.tensor(radius**2 / 2, dtype=torch.float64)
+    return float(torch.special.gammainc(shape + 1, bound) / torch.special.gammainc(shape, bound))
+
+
+class StackedModes(Metric):
+    """How many classes of stacked pictures are made, and the divergence of their distribution from the data's."""
+
+    classes: int | None = Field(
+        default=None, ge=2, le=1000, description="classes of one channel; none: nothing is stacked"
+    )
+    channels: int = Field(default=3, ge=1, le=8, description="pictures that are stacked")
+    least: int = Field(default=1, ge=1, description="pictures of a mode from which on it counts as made")
+
+    protocol: ClassVar[str] = (
+        "modes by the classifier of each channel; the data's distribution is the product of the channels' class shares "
+        "among training items; the divergence of a perfect model is (modes - 1) / (2 count)"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """The classes of each channel must be known, and found by a classifier."""
+        if self.classes is None:
+            return "the data are no stacked classes"
+        for side, noun in ((train, "training"), (fake, "judged")):
+            if side.predicted is None or len(side.predicted) == 0:
+                return f"there is no classifier's verdict on {noun} items"
+            if side.predicted.min() < 0 or side.predicted.max() >= self.classes**self.channels:
+                return f"the classes of {noun} items are not within 0 to {self.classes**self.channels - 1}"
+        return None
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        assert self.classes is not None
+        assert train.predicted is not None
+        assert fake.predicted is not None
+        counts = np.bincount(fake.predicted, minlength=self.classes**self.channels)
+        return {
+            "stacked-modes": Reading(float((counts >= self.least).sum()), better="higher"),
+            "stacked-divergence": Reading(divergence(counts, self._truth(train.predicted, self.classes))),
+        }
+
+    def _truth(self, predicted: Int[np.ndarray, " n"], classes: int) -> Float[np.ndarray, " modes"]:
+        """The product of the channels' class shares; one count more in each keeps every mode possible."""
+        truth = np.ones(1)
+        for digits in unstack(predicted, classes, self.channels):
+            counts = np.bincount(digits, minlength=classes) + 1
+            truth = np.multiply.outer(truth, counts / counts.sum()).ravel()
+        return truth
+
+
+def stacked_classes(features: FittedFeatures, items: Items, classes: int = 10) -> Int[np.ndarray, " n"]:
+    """Number of the mode of each stacked picture, the first channel's class as the highest digit.
+
+    Args:
+        features: a classifier of single grey pictures.
+        items: pictures ``(n, h, w, c)``.
+        classes: of one channel.
+
+    Raises:
+        RequestError: the features come without a classifier.
+    """
+    numbers = np.zeros(len(items), np.int64)
+    for channel in range(items.shape[-1]):
+        found = features.classify(np.ascontiguousarray(items[:][..., channel : channel + 1]))
+        if found is None:
+            raise RequestError(f"{features.name} features come without a classifier; take classifier features")
+        numbers = numbers * classes + found
+    return numbers
+
+
+def unstack(numbers: Int[np.ndarray, " n"], classes: int, channels: int) -> Int[np.ndarray, "channels n"]:
+    """The class of each channel from the number of a mode."""
+    powers = classes ** np.arange(channels - 1, -1, -1)
+    return numbers // powers[:, None] % classes
+
+
+def divergence(counts: Counts, truth: Float[np.ndarray, " modes"]) -> float:
+    """Kullback-Leibler divergence of the counted distribution from the truth, in nats."""
+    shares = counts / max(1, counts.sum())
+    there = shares > 0
+    return float((shares[there] * np.log(shares[there] / truth[there])).sum())

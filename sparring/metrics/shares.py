@@ -1,0 +1,57 @@
+"""Shares of the classes among generated items, and agreement with the class that was asked for."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from sparring.metrics import Evidence, Metric, Reading
+from sparring.metrics.intervals import around, share, standard_error
+
+
+class ClassShares(Metric):
+    """The rarest and the commonest class's share, the shares' distance from the reference's, and label agreement."""
+
+    protocol: ClassVar[str] = (
+        "classes by the evaluation's classifier, those of the training items; intervals: score interval of a share "
+        "(Wilson), normal for the distance, sampling of both sides; the classifier's own faults are in the floor"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """Without a classifier there are no classes to count."""
+        for side, noun in ((test, "reference"), (fake, "judged")):
+            if side.predicted is None:
+                return "the data have no labels from which a classifier could learn"
+            if len(side.predicted) == 0:
+                return f"there are no {noun} items"
+        return None
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        assert test.predicted is not None
+        assert fake.predicted is not None
+        known = [side for side in (train.labels, train.predicted, test.predicted) if side is not None and len(side)]
+        classes = np.unique(known[0])
+        counts = np.asarray([(fake.predicted == each).sum() for each in classes])
+        total = len(fake.predicted)
+        found = {
+            "class-share-smallest": share(int(counts.min()), total, "higher"),
+            "class-share-largest": share(int(counts.max()), total, "lower"),
+            "class-share-distance": share_distance(test.predicted, fake.predicted),
+        }
+        if fake.labels is not None and len(fake.labels) == total:
+            found["label-agreement"] = share(int((fake.labels == fake.predicted).sum()), total)
+        return found
+
+
+def shares(predicted: Int[np.ndarray, " n"], classes: int) -> Float[np.ndarray, " classes"]:
+    """The share of each class 0 to ``classes`` - 1."""
+    return np.bincount(predicted, minlength=classes)[:classes] / max(1, len(predicted))
+
+
+def share_distance(real: Int[np.ndarray, " m"], made: Int[np.ndarray, " n"]) -> Reading:
+    """Total variation distance of two sets of class numbers: 0 equal shares, 1 no class in common."""
+    count = int(max(real.max(), made.max())) + 1
+    difference = shares(made, count) - shares(real, count)
+    sign = np.sign(difference) / 2
+    error = standard_error(sign[real], sign[made])
+    return around(float(np.abs(difference).sum() / 2), error, within=(0.0, 1.0))

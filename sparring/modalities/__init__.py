@@ -1,0 +1,63 @@
+"""The kind: a modality is a codec between what the user gave and what networks see."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from torch import Tensor
+
+from sparring.part import Part
+from sparring.types import DataSpec
+
+
+class Modality(Part):
+    """A codec whose fields are what it learned of the data; it is saved as JSON in the run.
+
+    ``decode(encode(items))`` equals ``items`` for items that the data hold.
+    """
+
+    kind: ClassVar[str] = "modality"
+    home: ClassVar[str] = "sparring.modalities"
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, items: Any) -> Self:
+        """The codec for these items, an array-like whose first axis is the item."""
+
+    @abstractmethod
+    def spec(self) -> DataSpec:
+        """What one encoded item looks like, without conditions."""
+
+    @abstractmethod
+    def encode(self, items: np.ndarray) -> Tensor:
+        """Items as the user gave them, as float32 for the networks, ``(n, *spec.shape)``."""
+
+    @abstractmethod
+    def decode(self, encoded: Tensor) -> np.ndarray:
+        """What networks made, in the form and integer type of the user's items."""
+
+    @abstractmethod
+    def save(self, items: np.ndarray, path: Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
+        """Writes decoded items: into a folder, one file an item, or into one file whose ending says its form.
+
+        Args:
+            items: decoded items.
+            path: a folder, or a file with an ending from :meth:`endings`.
+            conditions: one array ``(n,)`` per attribute, stored where the form can hold them.
+
+        Returns:
+            The files that were written.
+
+        Raises:
+            RequestError: the ending is not one of this modality's; the message names those.
+        """
+
+    @abstractmethod
+    def preview(self, items: np.ndarray, path: Path) -> None:
+        """One picture that shows the items side by side."""
+
+    @classmethod
+    @abstractmethod
+    def endings(cls) -> tuple[str, ...]:
+        """The file endings that :meth:`save` knows."""

@@ -1,0 +1,257 @@
+"""Model: what a run has learned, ready to sample and to judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sparring.data import Dataset, DataSource
+from sparring.data.opening import open_data
+from sparring.errors import DataError, RequestError, RunError
+from sparring.evaluation import Evaluation, Judged, evaluate
+from sparring.experiment import Experiment, Material, gather
+from sparring.metrics import Metric
+from sparring.modalities import Modality
+from sparring.modalities.conditions import Conditions, ConditionTable
+from sparring.part import Part
+from sparring.run import Run
+from sparring.training import sample
+from sparring.types import Batch, DataSpec, verdict
+
+EVALUATION_SEED = 1
+"""Of the latents that are judged; the pictures of a run come from seed 0."""
+
+
+class Codec(Part):
+    """What a run's codec folder says in JSON: how items and conditions are encoded."""
+
+    modality: Modality = Field(description="the codec of items, fitted")
+    conditions: Conditions | None = Field(default=None, description="the codec of attributes that can be asked for")
+
+    def save(self, run: Run, table: ConditionTable | None) -> None:
+        """Writes the codec into a run."""
+        run.write(run.codec / "codec.json", self.to_json())
+        if table is not None:
+            table.save(run.codec)
+
+
+class Model:
+    """A trained model.
+
+    Attributes:
+        run: its folder.
+        experiment: what it was trained by.
+        modality: the codec of items.
+        conditions: the codec of attributes, or None where nothing can be asked for.
+    """
+
+    def __init__(self, run: Run, experiment: Experiment, codec: Codec, players: nn.ModuleDict):
+        self.run, self.experiment = run, experiment
+        self.modality, self.conditions = codec.modality, codec.conditions
+        self._players = players
+
+    def sample(
+        self,
+        n: int = 64,
+        *,
+        seed: int = 0,
+        condition: Mapping[str, Any] | None = None,
+        truncation: float = 1.0,
+    ) -> np.ndarray:
+        """New items in the form of the data, ``(n, h, w, c)`` integers for pictures.
+
+        Item *i* depends on the seed and *i* alone, not on how many are asked for.
+
+        Args:
+            n: how many.
+            seed: of latents and of conditions that are not asked for.
+            condition: asked attributes, ``{"gender": "female", "age": (30, 40)}``.
+            truncation: scale of the latents; below 1 nearer to the mean, less varied.
+
+        Raises:
+            RequestError: an attribute or value that the model does not know.
+        """
+        return self.sample_with_conditions(n, seed=seed, condition=condition, truncation=truncation)[0]
+
+    def sample_with_conditions(
+        self,
+        n: int = 64,
+        *,
+        seed: int = 0,
+        condition: Mapping[str, Any] | None = None,
+        truncation: float = 1.0,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """New items as :meth:`sample` gives them, with the attributes that each was made for, ``(n,)`` each."""
+        if n < 1:
+            raise RequestError(f"n = {n}: at least one item must be asked for")
+        if not truncation > 0:
+            raise RequestError(f"truncation = {truncation}: must be above 0")
+        columns, encoded = self._draw_conditions(n, seed, condition)
+        latents = self.experiment.task.game.draw(seed, range(n)) * truncation
+        made = sample(self.experiment.task.game, self._players, encoded, latents)
+        return self.modality.decode(made.value), columns
+
+    def _draw_conditions(
+        self, n: int, seed: int, condition: Mapping[str, Any] | None
+    ) -> tuple[dict[str, np.ndarray], Tensor | None]:
+        if self.conditions is None:
+            if condition:
+                raise RequestError(
+                    f"this model was trained without labels, so {', '.join(condition)} cannot be asked for; "
+                    "train on labelled data, or without --unconditional"
+                )
+            return {}, None
+        table = ConditionTable.load(self.run.codec, self.conditions)
+        columns, encoded = table.draw(n, seed, dict(condition or {}))
+        return columns, torch.as_tensor(encoded)
+
+    def save(self, items: np.ndarray, path: str | Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
+        """Writes items as a folder of files or as one file whose ending says its form."""
+        return self.modality.save(items, Path(path), conditions)
+
+    def score(self, items: np.ndarray, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """The discriminator's verdict on each item, ``(n,)`` float32: higher is more like the data.
+
+        Args:
+            items: in the form that :meth:`sample` gives.
+            attributes: of each item, ``(n,)`` strings each; a conditional model needs them all, and where they are not
+                given, the verdict is averaged over 16 draws from the data's own distribution.
+
+        Raises:
+            RequestError: the items have another shape than the data.
+        """
+        shape = (len(items), *self.modality.spec().shape)
+        encoded = self.modality.encode(np.asarray(items))
+        if tuple(encoded.shape) != shape:
+            raise RequestError(f"items of shape {tuple(encoded.shape)[1:]} cannot be judged by a model of {shape[1:]}")
+        if self.conditions is None:
+            return self._verdicts(encoded, None)
+        if attributes is not None:
+            return self._verdicts(encoded, torch.as_tensor(self.conditions.encode(dict(attributes))))
+        draws = [self._draw_conditions(len(items), seed, None)[1] for seed in range(16)]
+        return np.mean([self._verdicts(encoded, condition) for condition in draws], axis=0)
+
+    @torch.no_grad()
+    def _verdicts(self, encoded: Tensor, condition: Tensor | None) -> np.ndarray:
+        players = self._with_discriminator().eval()
+        found = []
+        for start in range(0, len(encoded), 256):
+            rows = slice(start, start + 256)
+            batch = Batch(encoded[rows], None if condition is None else condition[rows])
+            weights = next(players.parameters())
+            batch = batch.map(lambda tensor, like=weights: tensor.to(like))
+            found.append(verdict(self.experiment.task.game.score(players, batch)).float().cpu())
+        return torch.cat(found).numpy()
+
+    def read(self, data: str | Path | DataSource) -> Dataset:
+        """Reads data in the way in which the model's own were read: size, colour, attributes.
+
+        Raises:
+            RequestError: there are no such data.
+            DataError: they cannot be used.
+        """
+        own = self.experiment.data
+        source = data if isinstance(data, DataSource) else open_data(str(data))
+        if type(source) is type(own):
+            kept = {field: getattr(own, field) for field in type(own).model_fields if field != "path"}
+            source = source.but(**kept)
+        shape = self.modality.spec().shape
+        if "size" in type(source).model_fields and len(shape) == 3:
+            source = source.but(size=shape[1:], **({"color": "grey" if shape[0] == 1 else "rgb"}))
+        return source.load()
+
+    def evaluate(
+        self,
+        *,
+        against: str | Path | DataSource | None = None,
+        metrics: Sequence[str] = (),
+        count: int | None = None,
+    ) -> Evaluation:
+        """Judges the model, as :func:`sparring.evaluate` does."""
+        chosen = [Metric.find(name)() for name in metrics]
+        material = self._material(against)
+        judged = Judged(
+            lambda n: self.sample_with_conditions(n, seed=EVALUATION_SEED),
+            lambda items, columns: self.score(items, columns if self._knows(columns) else None),
+        )
+        cache = None if against is not None else self.run.folder / "features"
+        return evaluate(judged, material, metrics=chosen, count=count, cache=cache)
+
+    def _knows(self, columns: Mapping[str, np.ndarray]) -> bool:
+        return self.conditions is not None and all(title in columns for title in self.conditions.titles)
+
+    def _material(self, against: str | Path | DataSource | None) -> Material:
+        """The run's own data, or other data all of which are held back."""
+        own = gather(self.experiment.task, self.experiment.data.load())
+        if against is None:
+            return own
+        other = self.read(against)
+        if other.items.shape[1:] != own.data.items.shape[1:]:
+            raise DataError(
+                f"{against} holds items of {other.items.shape[1:]}, the run's are {own.data.items.shape[1:]}"
+            )
+        count = len(own.data)
+        rows = np.arange(len(other)) + count
+        joined = Dataset(
+            items=np.concatenate([own.data.items[np.arange(count)], other.items[np.arange(len(other))]]),
+            modality=own.data.modality,
+            names=[*own.data.names, *other.names],
+            digests=np.concatenate([own.data.digests, other.digests]),
+            attributes={
+                name: np.concatenate([values, other.attributes[name]])
+                for name, values in own.data.attributes.items()
+                if name in other.attributes
+            },
+        )
+        return replace(own, data=joined, splits=replace(own.splits, report=rows), encoded=None)
+
+    def _with_discriminator(self) -> nn.ModuleDict:
+        """All players, the learning ones from the newest checkpoint."""
+        if set(self._players) != set(self.experiment.task.game.averaged()):
+            return self._players
+        kept = self.run.restore()
+        if kept is None:
+            raise RunError(f"{self.run.folder} has no checkpoint, and so no discriminator; train it on with --resume")
+        players = build(self.experiment, self.modality, self.conditions)
+        held = {k.removeprefix("players."): v for k, v in kept[0].items() if k.startswith("players.")}
+        players.load_state_dict(held)
+        for name, averaged in self._players.items():
+            players[name] = averaged
+        self._players = players.to(next(self._players.parameters()).device)
+        return self._players
+
+
+def build(experiment: Experiment, modality: Modality, conditions: Conditions | None) -> nn.ModuleDict:
+    """The players of an experiment with fresh weights."""
+    spec = DataSpec(modality.spec().shape, 0 if conditions is None else conditions.width)
+    return experiment.task.game.players(experiment.task.spec(spec))
+
+
+def load(run: str | Path, *, device: str = "cpu") -> Model:
+    """The model of a run.
+
+    Args:
+        run: the run's folder.
+        device: where it samples.
+
+    Raises:
+        RequestError: the folder holds no run.
+        RunError: the run has not saved a model yet, or is damaged.
+    """
+    folder = Run(run)
+    if not folder.exists():
+        raise RequestError(f"{run} holds no run; 'sparring train DATA --out {run}' makes one")
+    experiment = Experiment.from_json(folder.read(folder.experiment)["experiment"])
+    codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
+    players = build(experiment, codec.modality, codec.conditions)
+    averaged = nn.ModuleDict({name: players[name] for name in experiment.task.game.averaged()})
+    try:
+        averaged.load_state_dict(folder.read_tensors(folder.generator))
+    except RuntimeError as error:
+        raise RunError(f"{folder.generator} does not fit the experiment: {str(error).splitlines()[0]}") from None
+    return Model(folder, experiment, codec, averaged.to(torch.device(device)).requires_grad_(False).eval())

@@ -1,0 +1,94 @@
+"""The options of the command line: keywords of the functions that they are passed to, and have their defaults there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+Data = Annotated[str, Parameter(help="folder, archive, file or name of the data")]
+RunFolder = Annotated[Path, Parameter(name="RUN", help="folder of a run")]
+Json = Annotated[bool, Parameter("--json", help="for programs: JSON on stdout")]
+Plugin = Annotated[
+    tuple[str, ...] | None, Parameter(metavar="MODULE", help="import a module with parts of your own first, repeatable")
+]
+Metrics = Annotated[
+    tuple[str, ...] | None, Parameter(metavar="METRIC", consume_multiple=True, help="numbers to take, by name")
+]
+Device = Annotated[str | None, Parameter(metavar="auto|cpu|cuda|mps", help="where to compute")]
+Seed = Annotated[int | None, Parameter(metavar="S", help="of everything random")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Options that say how data are read and what is made of them: keywords of ``sparring.propose``."""
+
+    task: Annotated[str | None, Parameter(metavar="T", help="what is to be learned; see 'list task'")] = None
+    modality: Annotated[str | None, Parameter(metavar="M", help="how arrays are read where that is ambiguous")] = None
+    recipe: Annotated[str | None, Parameter(metavar="R", help="networks and settings; see 'list recipe'")] = None
+    size: Annotated[str | None, Parameter(metavar="N|HxW", help="of pictures, height first")] = None
+    label_pattern: Annotated[
+        str | None, Parameter(metavar="PATTERN", help="attributes in file names, '{age}_{gender}_*'")
+    ] = None
+    attributes: Annotated[
+        tuple[str, ...] | None,
+        Parameter(metavar="NAME", consume_multiple=True, help="attributes that can be asked for later; all by default"),
+    ] = None
+    unconditional: Annotated[bool | None, Parameter(help="learn without labels")] = None
+    seed: Seed = None
+    settings: Annotated[
+        tuple[str, ...] | None,
+        Parameter("--set", metavar="PART.FIELD=VALUE", help="change a field of any part, repeatable"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """Options that say when training stops: keywords of ``sparring.Limits``."""
+
+    minutes: Annotated[float | None, Parameter(metavar="M", help="stop after so many minutes, planned for")] = None
+    steps: Annotated[int | None, Parameter(metavar="N", help="stop after so many steps of the generator")] = None
+    images: Annotated[int | None, Parameter(metavar="N", help="stop when so many items have been seen")] = None
+    until: Annotated[str | None, Parameter(metavar="METRIC<VALUE", help="stop when a metric keeps a bound")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Options that say where training writes and computes: keywords of ``sparring.train``."""
+
+    out: Annotated[
+        Path | None, Parameter(metavar="RUN", help="the run's folder; runs/<data>-<task>-<n> by default")
+    ] = None
+    device: Device = None
+    resume: Annotated[bool | None, Parameter(help="go on where the run in --out stopped")] = None
+    overwrite: Annotated[bool | None, Parameter(help="remove the run that is in --out")] = None
+    plugin: Plugin = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Options that say which items are wished: keywords of ``Model.sample``."""
+
+    seed: Seed = None
+    condition: Annotated[
+        tuple[str, ...] | None, Parameter(metavar="NAME=VALUE", help="an asked attribute, age=30..40; repeatable")
+    ] = None
+    truncation: Annotated[float | None, Parameter(metavar="X", help="below 1: nearer to the mean and less varied")] = (
+        None
+    )
+
+
+def given(options: Any) -> dict[str, Any]:
+    """The options of a group that were given, by keyword; ``options`` is None where none was."""
+    if options is None:
+        return {}
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    if "attributes" in values:
+        values["attributes"] = separated(values["attributes"])
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def separated(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names that may be given one by one or with commas."""
+    return None if names is None else tuple(part.strip() for name in names for part in name.split(",") if part.strip())

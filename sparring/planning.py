@@ -1,0 +1,104 @@
+"""Planning: how long a run will be and which precision and layout are fastest here, found by a few throw-away steps."""
+
+import time
+from collections.abc import Callable
+
+import torch
+import torch.distributed as dist
+
+from sparring.experiment import Experiment
+from sparring.limits import Limits
+from sparring.plan import Plan, fastest
+from sparring.training import Engine
+from sparring.types import DataSpec
+
+SAVE_SECONDS = 60
+"""About how long it is from one checkpoint to the next where the speed is known."""
+
+
+def make_plan(
+    experiment: Experiment, spec: DataSpec, limits: Limits, device: torch.device, *, engine: Callable[[Plan], Engine]
+) -> tuple[Plan, str | None]:
+    """The plan of a fresh run, with a line about what was measured, where something had to be found out.
+
+    Args:
+        experiment: what will be played.
+        spec: of one item.
+        limits: when to stop; minutes are counted from now.
+        device: where it will be played.
+        engine: makes an engine of its own for a plan that is tried.
+    """
+    begun = time.monotonic()
+    plan = unmeasured(experiment, limits)
+    tried = candidates(experiment, plan, spec, device)
+    if len(tried) == 1 and limits.minutes is None:
+        return plan, None
+
+    def measure(candidate: Plan) -> float:
+        return seconds_per_step(engine(candidate))
+
+    plan, seconds = fastest(tried, measure)
+    if plan.threads > 1:
+        # Small networks wait for their threads longer than they compute.
+        alone = plan.but(threads=1)
+        needed = measure(alone)
+        plan, seconds = (alone, needed) if needed < seconds else (plan, seconds)
+    if limits.minutes is not None:
+        fit = max(1, int((limits.minutes * 60 - (time.monotonic() - begun)) / seconds))
+        asked = plan.steps if limits.steps or limits.images else fit
+        plan = plan.but(steps=min(fit, asked), minutes=limits.minutes)
+    log = max(1, min(round(1.0 / seconds), plan.steps))
+    plan = plan.but(log_every=log, save_every=log * max(1, round(SAVE_SECONDS / (seconds * log))))
+    return plan, f"{plan.computing()}: {plan.images_per_step / seconds:,.0f} images/s"
+
+
+def unmeasured(experiment: Experiment, limits: Limits) -> Plan:
+    """The plan as far as it follows from the experiment and the limits alone."""
+    training, game = experiment.training, experiment.task.game
+    per_step = training.batch * max(1, sum(turn.counts for turn in game.turns(0)))
+    wishes = [-(-limits.images // per_step)] if limits.images else []
+    wishes += [limits.steps] if limits.steps else []
+    length = min(wishes, default=-(-training.images // per_step))
+    log = max(1, min(50, length // 20))
+    return Plan(
+        steps=length,
+        images_per_step=per_step,
+        precision="fp32" if training.precision == "auto" else training.precision,
+        layout="contiguous" if training.layout == "auto" else training.layout,
+        threads=torch.get_num_threads(),
+        log_every=log,
+        save_every=log * 5,
+    )
+
+
+def candidates(experiment: Experiment, plan: Plan, spec: DataSpec, device: torch.device) -> list[Plan]:
+    """The settings worth measuring, among those that the training leaves open."""
+    training, pictures = experiment.training, len(spec.shape) == 3
+    halves = ["bf16"] if device.type in ("cpu", "cuda") else []
+    precisions = ["fp32", *halves] if training.precision == "auto" else [training.precision]
+    layouts = ["contiguous", *(["channels-last"] if pictures else [])] if training.layout == "auto" else [plan.layout]
+    # Half precision is never faster with contiguous pictures where both layouts are there.
+    pairs = [(p, la) for p in precisions for la in layouts if p != "bf16" or la == layouts[-1]]
+    return [plan.but(precision=p, layout=la) for p, la in pairs]
+
+
+def seconds_per_step(engine: Engine) -> float:
+    """Mean seconds of a step, over at most 16 throw-away steps after warm-up.
+
+    Several processes take the same number of steps, since each step waits for all of them.
+    """
+    torch.set_num_threads(engine.plan.threads)
+    for _ in range(3):
+        engine.step()
+    _settle(engine)
+    start, done = time.monotonic(), 0
+    while done < 16 and (done < 4 or dist.is_initialized() or time.monotonic() - start < 3):
+        engine.step()
+        _settle(engine)
+        done += 1
+    return (time.monotonic() - start) / done
+
+
+def _settle(engine: Engine) -> None:
+    if engine.device.type == "cuda":
+        torch.cuda.synchronize()

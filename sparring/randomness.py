@@ -1,0 +1,98 @@
+"""Randomness by position: what is drawn depends on a seed and on where it is drawn, never on what was drawn before.
+
+A run can so be resumed from weights and one counter, a rank of many draws what one process would have drawn for the
+same rows, and sample *i* does not depend on how many were asked for.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import index
+from typing import SupportsIndex
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def derive(*key: SupportsIndex | str) -> int:
+    """A 63-bit seed from a position, the same on every machine and for every type of integer."""
+    plain = tuple(part if isinstance(part, str) else index(part) for part in key)
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def stream(*key: SupportsIndex | str) -> torch.Generator:
+    """A fresh generator on the CPU for the position."""
+    return torch.Generator().manual_seed(derive(*key))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The randomness of one turn: every draw is made for the whole global batch, and a process takes its rows.
+
+    Attributes:
+        key: the position: seed, step, turn.
+        rows: the rows of the global batch that this process computes.
+        total: rows of the global batch.
+        device: where draws are wanted.
+        dtype: of the draws; float64 in tests of exactness.
+    """
+
+    key: tuple[int | str, ...]
+    rows: slice
+    total: int
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """Standard normal draws, ``(rows, *shape)``."""
+        drawn = torch.randn(self.total, *shape, generator=stream(*self.key, name), dtype=self.dtype)
+        return drawn[self.rows].to(self.device)
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Uniform draws from [0, 1), ``(rows, *shape)``."""
+        drawn = torch.rand(self.total, *shape, generator=stream(*self.key, name), dtype=self.dtype)
+        return drawn[self.rows].to(self.device)
+
+    def seed(self, name: str) -> int:
+        """A seed for what can only be drawn by torch's own generator, such as dropout."""
+        return derive(*self.key, name, self.rows.indices(self.total)[0])
+
+
+def per_sample(kind: str, seed: int, numbers: Sequence[SupportsIndex], shape: tuple[int, ...]) -> Tensor:
+    """Draws of which row *i* depends on the seed and ``numbers[i]`` alone, float32 ``(n, *shape)``.
+
+    Args:
+        kind: ``"normal"`` or ``"uniform"`` on [0, 1).
+        seed: the user's seed.
+        numbers: which samples.
+        shape: of one draw.
+    """
+    rows = np.empty((len(numbers), *shape), np.float32)
+    for row, number in zip(rows, numbers, strict=True):
+        source = np.random.Generator(np.random.Philox(key=derive(seed, number)))
+        row[...] = source.standard_normal(shape, np.float32) if kind == "normal" else source.random(shape, np.float32)
+    return torch.from_numpy(rows)
+
+
+def order(count: int, seed: int, position: int, length: int) -> np.ndarray:
+    """Which items stand at ``position`` to ``position + length`` of an endless shuffled reading, ``(length,)`` int64.
+
+    Each pass over the ``count`` items is a permutation of its own, a function of the seed and the pass.
+    """
+    found = np.empty(length, np.int64)
+    done = 0
+    while done < length:
+        epoch, start = divmod(position + done, count)
+        take = min(length - done, count - start)
+        found[done : done + take] = _permutation(count, seed, epoch)[start : start + take]
+        done += take
+    return found
+
+
+@lru_cache(maxsize=4)
+def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The reading order of one pass."""
+    return np.random.Generator(np.random.Philox(key=derive(seed, "order", epoch))).permutation(count)

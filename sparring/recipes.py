@@ -1,0 +1,166 @@
+"""Recipes: functions from facts about the data to a task and its training.
+
+What a recipe resolved to is stored in the run: a recipe may change, a run does not. A recipe is a public function of
+this module, called by its name with hyphens.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sparring.augment import AdaptiveAugment, View
+from sparring.errors import RequestError, choices
+from sparring.games.latent import Latent
+from sparring.losses import Hinge, NonSaturating, RelativisticPairing
+from sparring.networks import Architecture
+from sparring.networks.autoencoder import Autoencoder
+from sparring.networks.dcgan import Dcgan
+from sparring.networks.dense import Dense
+from sparring.networks.dense_conv import DenseConv
+from sparring.networks.mlp import Mlp
+from sparring.networks.pyramid import Pyramid
+from sparring.networks.r3gan import R3gan
+from sparring.networks.resnet import Resnet
+from sparring.optimisers import Adam
+from sparring.penalties import R1, R2
+from sparring.tasks.generation import Generation
+from sparring.training import Training
+
+AUGMENT_BELOW = 20_000
+"""Pictures below which the discriminator learns them by heart within a default run."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What recipes know of the data.
+
+    Attributes:
+        modality: name of the codec.
+        shape: of one encoded item.
+        count: items to learn from.
+        attributes: names of the attributes to be conditioned on.
+    """
+
+    modality: str
+    shape: tuple[int, ...]
+    count: int
+    attributes: tuple[str, ...] = ()
+
+
+Recipe = Callable[[Facts], tuple[Generation, Training]]
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name."""
+    module = sys.modules[__name__]
+    functions = inspect.getmembers(module, lambda f: inspect.isfunction(f) and f.__module__ == __name__)
+    return {n.replace("_", "-"): f for n, f in functions if not n.startswith("_") and list(_parameters(f)) == ["facts"]}
+
+
+def _parameters(function: Callable[..., object]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def find(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        RequestError: there is none.
+    """
+    there = recipes()
+    if name not in there:
+        raise RequestError(choices(name, "recipe", list(there)))
+    return there[name]
+
+
+def default(facts: Facts) -> tuple[Generation, Training]:
+    """The recipe for these data: a pyramid for pictures, a perceptron for points."""
+    return mlp(facts) if len(facts.shape) == 1 else pyramid(facts)
+
+
+def pyramid(facts: Facts) -> tuple[Generation, Training]:
+    """Plain convolutions in a pyramid, relativistic pairing with R1 and R2: the default for pictures."""
+    _needs_pictures(facts, "pyramid")
+    game = Latent(
+        network=Pyramid(),
+        loss=RelativisticPairing(),
+        penalties=(R1(), R2()),
+        views=_views(facts),
+        latent=64,
+    )
+    optimiser = Adam(rate=3e-3, rate_final=6e-5, beta1=0.0, beta2=0.95)
+    return Generation(game=game, attributes=facts.attributes), Training(batch=32, optimiser=optimiser)
+
+
+def mlp(facts: Facts) -> tuple[Generation, Training]:
+    """Perceptrons with a discrete latent, relativistic pairing with R1 and R2: the default for points.
+
+    The codes let the generator jump from clump to clump, the octaves let the discriminator see how tight a clump is,
+    and weights are averaged over few images, because an average of moving clumps is tighter than each.
+    """
+    penalties = (R1(gamma=0.1, gamma_final=1e-3, every=4), R2(gamma=0.1, gamma_final=1e-3, every=4))
+    network, loss = Mlp(octaves=7), RelativisticPairing()
+    game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=256)
+    optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.99)
+    training = Training(batch=256, optimiser=optimiser, average=0.002, images=2_500_000)
+    return Generation(game=game, attributes=facts.attributes), training
+
+
+def r3gan(facts: Facts) -> tuple[Generation, Training]:
+    """R3GAN, Huang et al. 2024, at a width for CPUs, with its schedules."""
+    _needs_pictures(facts, "r3gan")
+    gamma = 0.05 * max(1.0, facts.shape[1] * facts.shape[2] / 32**2)
+    penalties = (R1(gamma=gamma, gamma_final=gamma / 10, every=4), R2(gamma=gamma, gamma_final=gamma / 10, every=4))
+    game = Latent(network=R3gan(), loss=RelativisticPairing(), penalties=penalties, views=_views(facts), latent=64)
+    optimiser = Adam(rate=2e-4, rate_final=5e-5, beta1=0.0, beta2=0.9, beta2_final=0.99)
+    return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
+
+
+def resnet(facts: Facts) -> tuple[Generation, Training]:
+    """Residual networks with spectral norm and the hinge loss, after SNGAN (Miyato et al. 2018)."""
+    _needs_pictures(facts, "resnet")
+    game = Latent(network=Resnet(), loss=Hinge(), views=_views(facts), latent=128)
+    optimiser = Adam(rate=2e-4, beta1=0.0, beta2=0.9)
+    return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
+
+
+def dcgan(facts: Facts) -> tuple[Generation, Training]:
+    """The tutorials' convolutional game: transposed convolutions against convolutions with dropout."""
+    _needs_pictures(facts, "dcgan")
+    return _tutorial(facts, Dcgan(), Adam(rate=2e-4, beta1=0.5, beta2=0.999), batch=256)
+
+
+def dense(facts: Facts) -> tuple[Generation, Training]:
+    """The tutorials' first game: one hidden layer on each side, uniform noise."""
+    return _tutorial(facts, Dense(), Adam(rate=2e-4, beta1=0.5, beta2=0.999), noise="uniform")
+
+
+def dense_conv(facts: Facts) -> tuple[Generation, Training]:
+    """The tutorials' dense generator with batch norm against a convolutional discriminator with dropout."""
+    _needs_pictures(facts, "dense-conv")
+    return _tutorial(facts, DenseConv(), Adam(rate=2e-4, beta1=0.5, beta2=0.999))
+
+
+def autoencoder(facts: Facts) -> tuple[Generation, Training]:
+    """The tutorials' autoencoding generator: noise, encoder, low-dimensional code, decoder."""
+    return _tutorial(facts, Autoencoder(), Adam(rate=2e-4, beta1=0.5, beta2=0.999))
+
+
+def _tutorial(
+    facts: Facts, network: Architecture, optimiser: Adam, *, noise: str = "normal", batch: int = 128
+) -> tuple[Generation, Training]:
+    game = Latent(network=network, loss=NonSaturating(), latent=100, noise=noise)  # pyright: ignore[reportArgumentType]
+    return Generation(game=game, attributes=facts.attributes), Training(batch=batch, optimiser=optimiser)
+
+
+def _views(facts: Facts) -> tuple[View, ...]:
+    """Adaptive augmentation where the pictures are few."""
+    return (AdaptiveAugment(),) if facts.count < AUGMENT_BELOW else ()
+
+
+def _needs_pictures(facts: Facts, recipe: str) -> None:
+    if len(facts.shape) != 3:
+        raise RequestError(
+            f"the recipe '{recipe}' learns pictures, and these are {facts.modality}; take default or mlp"
+        )

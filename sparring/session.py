@@ -1,0 +1,257 @@
+"""A sitting at a run: from its start or its newest checkpoint to the end, a limit or an interruption."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from sparring import evaluation
+from sparring.experiment import Experiment, Material
+from sparring.limits import Bound, Limits
+from sparring.modalities.conditions import ConditionTable
+from sparring.plan import Plan
+from sparring.planning import make_plan
+from sparring.run import Run
+from sparring.training import Engine, sample
+
+GRID = 64
+"""Samples in the picture that is drawn again and again from the same latents."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known at one point of a run.
+
+    Attributes:
+        step: steps done.
+        steps: length of the run as planned now.
+        images: real items that the discriminator has seen.
+        terms: each term, its mean since the last record.
+        images_per_second: since the last record.
+        seconds: of training so far, over all sessions of the run.
+        note: what happened, in one line, where something did.
+    """
+
+    step: int
+    steps: int
+    images: int
+    terms: dict[str, float]
+    images_per_second: float
+    seconds: float
+    note: str | None = None
+
+
+def is_first() -> bool:
+    """Whether this process writes: the only one, or the first of many."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+class Session:
+    """A run in progress.
+
+    Args:
+        run: its folder, made ready.
+        experiment: what is played.
+        material: what it works on.
+        limits: when to stop.
+        device: where it is played.
+    """
+
+    def __init__(self, run: Run, experiment: Experiment, material: Material, limits: Limits, device: torch.device):
+        self.run, self.experiment, self.material = run, experiment, material
+        self.limits, self.device, self.begun = limits, device, time.monotonic()
+        self.train = material.reader(material.splits.train, experiment.seed)
+        held = material.splits.select
+        self.select = material.reader(held, experiment.seed + 1) if len(held) else None
+        self.earlier = 0.0
+        self.notes: list[str] = []
+        self.engine = self._restored() or self._started()
+        self.sums: dict[str, tuple[torch.Tensor, int]] = {}
+        self.saved = self.engine.step_number if run.generator.is_file() else -1
+
+    def _engine(self, plan: Plan) -> Engine:
+        e = self.experiment
+        readers = {"train": self.train, "select": self.select}
+        return Engine(e.task, e.training, self.material.spec, **readers, plan=plan, seed=e.seed, device=self.device)
+
+    def _started(self) -> Engine:
+        """The engine of a fresh run, whose plan is made and stored."""
+        spec = self.material.spec
+        plan, note = make_plan(self.experiment, spec, self.limits, self.device, engine=self._engine)
+        self.notes += [note] if note else []
+        if is_first():
+            self.run.write(self.run.plan, plan.to_json())
+        if dist.is_initialized():
+            dist.barrier()
+        plan = Plan.from_json(self.run.read(self.run.plan))
+        torch.set_num_threads(plan.threads)
+        return self._engine(plan)
+
+    def _restored(self) -> Engine | None:
+        """The engine where the newest whole checkpoint stands; None where there is none."""
+        kept = self.run.restore()
+        if kept is None:
+            return None
+        plan = Plan.from_json(self.run.read(self.run.plan))
+        torch.set_num_threads(plan.threads)
+        engine = self._engine(plan)
+        tensors, counters, damaged = kept
+        engine.load(tensors, counters)
+        self.notes += [*damaged, f"goes on after step {engine.step_number:,}"]
+        if is_first():
+            self.run.cut(engine.step_number)
+        timing = self.run.records("timing")
+        self.earlier = timing[-1]["seconds"] if timing else 0.0
+        self._extend(engine)
+        return engine
+
+    def _extend(self, engine: Engine) -> None:
+        """A resumed run is lengthened or shortened where new limits say so."""
+        per_step = engine.plan.images_per_step
+        wishes = [self.limits.steps] if self.limits.steps else []
+        wishes += [-(-self.limits.images // per_step)] if self.limits.images else []
+        minutes = self.limits.minutes
+        if minutes is not None and minutes != engine.plan.minutes and minutes * 60 > self.earlier > 0:
+            speed = engine.step_number / self.earlier
+            wishes.append(engine.step_number + int((minutes * 60 - self.earlier) * speed))
+            engine.plan = engine.plan.but(minutes=minutes)
+        if wishes and min(wishes) != engine.plan.length() and min(wishes) > engine.step_number:
+            self._amend(engine, min(wishes))
+
+    def _amend(self, engine: Engine, length: int) -> None:
+        engine.plan = engine.plan.amended(engine.step_number, length)
+        if is_first():
+            self.run.write(self.run.plan, engine.plan.to_json())
+
+    def seconds(self) -> float:
+        """Training time of the run over all its sessions."""
+        return self.earlier + time.monotonic() - self.begun
+
+    def play(self) -> Iterator[Record]:
+        """Steps to the end."""
+        engine, since, clock = self.engine, self.engine.step_number, time.monotonic()
+        try:
+            for note in self.notes:
+                yield self._record({}, 0.0, note)
+            while engine.step_number < engine.plan.length():
+                self._add(engine.step())
+                last = engine.step_number >= engine.plan.length()
+                if engine.step_number % engine.plan.log_every and not last:
+                    continue
+                speed = (engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
+                yield self._log(speed)
+                yield from self._keep_to_budget(speed)
+                if engine.step_number % engine.plan.save_every == 0 and not last:
+                    self._save()
+                    yield from self._stop_if_similar_enough()
+                since, clock = engine.step_number, time.monotonic()
+        except GeneratorExit:
+            if engine.step_number and not self.sums:
+                self._save()
+            raise
+        if engine.step_number != self.saved:
+            self._save()
+            if is_first():
+                self._judge()
+        if dist.is_initialized():
+            dist.barrier()
+
+    def _judge(self) -> evaluation.Evaluation:
+        """Quick numbers of what the model makes now, kept in ``metrics.jsonl``."""
+        made, _ = self._samples(evaluation.QUICK_COUNT)
+        found = evaluation.quick(self.material, made, 0)
+        self.run.append("metrics", {"step": self.engine.step_number, **found.to_json()})
+        return found
+
+    def _add(self, terms: dict[str, torch.Tensor]) -> None:
+        for name, value in terms.items():
+            total, count = self.sums.get(name, (torch.zeros_like(value), 0))
+            self.sums[name] = (total + value, count + 1)
+
+    def _log(self, speed: float) -> Record:
+        """Writes and returns the record of the steps since the last one."""
+        engine = self.engine
+        terms = {name: float(total) / count for name, (total, count) in self.sums.items()}
+        for name, buffer in engine.players.named_buffers():
+            if name.startswith("memory-") and buffer.ndim == 0 and buffer.is_floating_point():
+                terms[name.removeprefix("memory-")] = float(buffer)
+        self.sums = {}
+        record = self._record(terms, speed * engine.plan.images_per_step)
+        if is_first():
+            self.run.append("log", {"step": record.step, "images": record.images, "terms": terms})
+            timing = {"images_per_second": round(record.images_per_second, 2), "seconds": round(record.seconds, 3)}
+            self.run.append("timing", {"step": record.step, **timing})
+        return record
+
+    def _record(self, terms: dict[str, float], images_per_second: float, note: str | None = None) -> Record:
+        step, length = self.engine.step_number, self.engine.plan.length()
+        return Record(step, length, self.engine.images, terms, images_per_second, self.seconds(), note)
+
+    def _keep_to_budget(self, speed: float) -> Iterator[Record]:
+        """Amends the length where the machine turned out slower or faster than planned."""
+        plan = self.engine.plan
+        if plan.minutes is None:
+            return
+        length = self._agreed(self._affordable(speed))
+        if length != plan.length():
+            self._amend(self.engine, length)
+            yield self._record({}, 0.0, f"the speed changed: {length:,} steps fit into {plan.minutes:g} minutes")
+
+    def _affordable(self, speed: float) -> int:
+        """The length that fits the budget; the planned one where the gap is small or the last change fresh."""
+        plan, step, seconds = self.engine.plan, self.engine.step_number, self.seconds()
+        assert plan.minutes is not None, "only a run with a budget is kept to it"
+        left = plan.minutes * 60 - seconds
+        if left <= 0:
+            return min(plan.length(), step + 1)
+        expected = (speed + step / seconds) / 2
+        fresh = step - (plan.amendments[-1].step if plan.amendments else 0) < 10 * plan.log_every
+        if fresh or abs((plan.length() - step) / expected - left) < max(3.0, 0.1 * left):
+            return plan.length()
+        asked = self.limits.steps or self.limits.images
+        return min(plan.length() if asked else 2**62, step + max(1, int(left * expected)))
+
+    def _agreed(self, number: int) -> int:
+        """The first process's number, in all processes."""
+        if not dist.is_initialized():
+            return number
+        told = torch.tensor([number], device=self.device)
+        dist.broadcast(told, 0)
+        return int(told)
+
+    def _stop_if_similar_enough(self) -> Iterator[Record]:
+        if self.limits.until is None:
+            return
+        reached = False
+        if is_first():
+            found = self._judge()
+            reached = Bound.parse(self.limits.until).holds({row.name: row.value for row in found.rows})
+        if self._agreed(int(reached)):
+            self._amend(self.engine, self.engine.step_number)
+            yield self._record({}, 0.0, f"{self.limits.until} is reached")
+
+    def _samples(self, count: int) -> tuple[Any, dict[str, Any]]:
+        """Decoded samples of the averaged players from the first ``count`` latents, with their attributes."""
+        columns, encoded = {}, None
+        if self.material.conditions is not None:
+            table = ConditionTable.load(self.run.codec, self.material.conditions)
+            columns, drawn = table.draw(count, 0, {})
+            encoded = torch.as_tensor(drawn)
+        game = self.experiment.task.game
+        with self.engine.sampling() as averaged:
+            made = sample(game, averaged, encoded, game.draw(0, range(count)))
+        return self.material.modality.decode(made.value), columns
+
+    def _save(self) -> None:
+        """Writes checkpoint, model and picture."""
+        self.saved = self.engine.step_number
+        if not is_first():
+            return
+        self.run.save(self.saved, *self.engine.state())
+        made, _ = self._samples(GRID)
+        self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
+        self.run.samples.mkdir(exist_ok=True)
+        self.material.modality.preview(made, self.run.samples / f"{self.saved:08d}.png")

@@ -1,0 +1,30 @@
+"""The kind: a task says what is given and what is wanted, and names the game that plays it."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from pydantic import Field
+
+from sparring.games import Game
+from sparring.part import Part
+from sparring.types import Batch, DataSpec
+
+
+class Task(Part):
+    """The kind."""
+
+    kind: ClassVar[str] = "task"
+    home: ClassVar[str] = "sparring.tasks"
+
+    game: Game
+    attributes: tuple[str, ...] = Field(
+        default=(), description="attributes of the data that can be asked for; none: no labels"
+    )
+
+    @abstractmethod
+    def spec(self, data: DataSpec) -> DataSpec:
+        """What the game's networks must know, given what one encoded item looks like."""
+
+    @abstractmethod
+    def batch(self, data: Batch) -> Batch:
+        """What the game plays with, given encoded items."""

@@ -1,0 +1,22 @@
+"""Generation: more items like those that were given, by their attributes where they have some."""
+
+from dataclasses import replace
+
+from pydantic import Field
+
+from sparring.games import Game
+from sparring.games.latent import Latent
+from sparring.tasks import Task
+from sparring.types import Batch, DataSpec
+
+
+class Generation(Task):
+    """New items, of asked attributes where the task is conditional."""
+
+    game: Game = Field(default=Latent(), description="the game that is played")
+
+    def spec(self, data: DataSpec) -> DataSpec:
+        return data
+
+    def batch(self, data: Batch) -> Batch:
+        return data if self.attributes else replace(data, condition=None)

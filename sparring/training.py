@@ -1,0 +1,337 @@
+"""The engine: plays any game. Turns, optimisers, averages, precision, devices, processes; it never learns which game.
+
+A step is a pure function of (experiment, plan, weights, optimiser state, two counters), bit for bit on one CPU process.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.distributed as dist
+from pydantic import Field
+from torch import Tensor, nn
+
+from sparring.data.reader import Reader
+from sparring.errors import RequestError, TrainingError
+from sparring.games import Game, Play, Turn
+from sparring.optimisers import Adam, Optimiser
+from sparring.part import Part
+from sparring.plan import Plan
+from sparring.randomness import Noise, derive
+from sparring.tasks import Task
+from sparring.types import Batch, DataSpec, Samples, Terms
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
+
+
+class Training(Part):
+    """How the engine plays: batch, optimisers, averages, precision."""
+
+    kind: ClassVar[str] = "training"
+
+    batch: int = Field(default=64, ge=1, description="real items a turn, over all processes and accumulated parts")
+    accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, to save memory")
+    optimiser: Optimiser = Field(default=Adam(), description="the optimiser of every player")
+    per_player: dict[str, Optimiser] = Field(default={}, description="optimisers of single players, where they differ")
+    clip: float | None = Field(default=None, gt=0, description="largest norm of a player's gradient; none: no clipping")
+    average: float = Field(
+        default=0.05, ge=0, lt=1, description="half-life of averaged weights, as a share of images seen"
+    )
+    average_images: float | None = Field(
+        default=None, gt=0, description="longest half-life of averaged weights, in images"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp64"] = Field(
+        default="auto", description="auto: the fastest, measured"
+    )
+    layout: Literal["auto", "contiguous", "channels-last"] = Field(
+        default="auto", description="auto: the fastest, measured"
+    )
+    images: int = Field(default=1_000_000, ge=1, description="length of a run for which none is asked, in images seen")
+
+
+class Engine:
+    """A game in progress.
+
+    Attributes:
+        players: every module of the game.
+        averages: moving averages of the players that sampling needs, by name.
+        step_number: steps done.
+        images: real items seen in counting turns, over all processes.
+        position: real items read, over all turns and processes.
+        plan: the plan; may be replaced by an amended one between steps.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        task: Task,
+        training: Training,
+        spec: DataSpec,
+        *,
+        train: Reader,
+        select: Reader | None,
+        plan: Plan,
+        seed: int,
+        device: torch.device,
+    ):
+        self.task, self.game, self.training, self.plan = task, task.game, training, plan
+        self.train, self.select, self.seed, self.device = train, select, seed, device
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world = dist.get_world_size() if dist.is_initialized() else 1
+        self.parts = _parts(training, self.rank, self.world)
+        self.dtype = _DTYPES[plan.precision]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            self.players = self._placed(task.game.players(task.spec(spec)))
+        self.averages = nn.ModuleDict({n: copy.deepcopy(self.players[n]) for n in task.game.averaged()})
+        self.averages.requires_grad_(False)
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.step_number = self.images = self.position = 0
+
+    def _placed(self, modules: nn.ModuleDict) -> nn.ModuleDict:
+        modules = modules.to(self.device, self.dtype)
+        if self.plan.layout == "channels-last":
+            modules = modules.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return modules
+
+    def step(self) -> Terms:
+        """Plays every turn of the next step once.
+
+        Returns:
+            The terms of all turns, detached, named ``turn/term``.
+
+        Raises:
+            TrainingError: a term is not finite.
+        """
+        self.players.train()
+        found: Terms = {}
+        with torch.random.fork_rng(devices=[]):
+            for number, turn in enumerate(self.game.turns(self.step_number)):
+                terms = self._turn(number, turn)
+                found |= {f"{turn.name}/{name}": value for name, value in terms.items()}
+        self._share_buffers()
+        self.step_number += 1
+        self._average()
+        return found
+
+    def _turn(self, number: int, turn: Turn) -> Terms:
+        self._only_these_learn(turn.learners)
+        found: Terms = {}
+        key = (self.seed, self.step_number, number)
+        for rows in self.parts:
+            play = self._play(key, rows)
+            torch.manual_seed(play.noise.seed("torch"))
+            with self.autocast():
+                terms = turn.terms(play)
+            total = torch.stack(list(terms.values())).sum()
+            if not torch.isfinite(total):
+                raise TrainingError(_not_finite(terms, turn, self.step_number))
+            if turn.skip is None or not turn.skip(terms):
+                (total / len(self.parts)).backward()
+            found = {n: found.get(n, 0) + v.detach() / len(self.parts) for n, v in terms.items()}
+        for name in turn.learners:
+            self._update(name)
+        if turn.after is not None:
+            turn.after(self.players)
+        self.position += self.training.batch
+        self.images += self.training.batch if turn.counts else 0
+        return found
+
+    def _play(self, key: tuple[int, ...], rows: slice) -> Play:
+        return Play(
+            players=self.players,
+            batch=self._ready(self.task.batch(self.train.batch(self.position, rows))),
+            noise=Noise(key, rows, self.training.batch, self.device, self.dtype),
+            step=self.step_number,
+            images=self.images,
+            progress=self.plan.progress(self.step_number),
+            planned=self.plan.length() * self.plan.images_per_step,
+            held_back=lambda: self._held_back(rows),
+        )
+
+    def _held_back(self, rows: slice) -> Batch | None:
+        if self.select is None:
+            return None
+        return self._ready(self.task.batch(self.select.batch(self.position, rows)))
+
+    def _ready(self, batch: Batch) -> Batch:
+        """The batch on the device in the run's number format and layout."""
+
+        def move(tensor: Tensor) -> Tensor:
+            if tensor.is_floating_point():
+                tensor = tensor.to(self.device, self.dtype)
+            if tensor.ndim == 4 and self.plan.layout == "channels-last":
+                return tensor.contiguous(memory_format=torch.channels_last)
+            return tensor.to(self.device).contiguous()
+
+        return batch.map(move)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which networks run."""
+        if self.plan.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def _only_these_learn(self, learners: Sequence[str]) -> None:
+        for name, player in self.players.items():
+            player.requires_grad_(name in learners)
+
+    def _update(self, name: str) -> None:
+        """One step of a player's optimiser with the gradients of all processes."""
+        player = self.players[name]
+        optimiser = self._optimiser(name)
+        gradients = [w.grad for w in player.parameters() if w.grad is not None]
+        if not gradients:
+            return
+        _average_over_processes(gradients, self.world)
+        if self.training.clip is not None:
+            nn.utils.clip_grad_norm_(player.parameters(), self.training.clip)
+        settings = self.training.per_player.get(name, self.training.optimiser)
+        for group in optimiser.param_groups:
+            group.update(settings.settings(self.plan.progress(self.step_number)))
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    def _optimiser(self, name: str) -> torch.optim.Optimizer:
+        """A player's optimiser, made when it first learns: modules may be built lazily from the first batch."""
+        if name not in self.optimisers:
+            settings = self.training.per_player.get(name, self.training.optimiser)
+            self.optimisers[name] = settings.build(list(self.players[name].parameters()))
+        return self.optimisers[name]
+
+    def _share_buffers(self) -> None:
+        """Floating-point buffers (running statistics, adaptive strengths) are averaged over processes."""
+        if self.world > 1:
+            buffers = [b for b in self.players.buffers() if b.is_floating_point()]
+            _average_over_processes(buffers, self.world)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        half_life = self.training.average * self.images
+        if self.training.average_images is not None:
+            half_life = min(half_life, self.training.average_images)
+        keep = 0.5 ** (self.plan.images_per_step / half_life) if half_life > 0 else 0.0
+        for name, average in self.averages.items():
+            now = self.players[name]
+            kept_weights: list[Tensor] = list(average.parameters())
+            torch._foreach_lerp_(kept_weights, list(now.parameters()), 1 - keep)  # pyright: ignore
+            for kept, buffer in zip(average.buffers(), now.buffers(), strict=True):
+                kept.copy_(buffer)
+
+    @contextmanager
+    def sampling(self) -> Iterator[nn.ModuleDict]:
+        """The averaged players in eval mode, their batch norm recalibrated."""
+        self._recalibrate()
+        self.averages.eval()
+        yield self.averages
+
+    def _recalibrate(self) -> None:
+        """Batch-norm statistics of averaged weights, from fixed latents: those of the learning weights do not fit."""
+        norms = [m for m in self.averages.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        if not norms:
+            return
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train()
+        momenta = [norm.momentum for norm in norms]
+        size = min(256, max(self.training.batch, 2))
+        for norm in norms:
+            norm.momentum = None
+        with torch.no_grad():
+            for block in range(8):
+                numbers = range(block * size, (block + 1) * size)
+                batch = self._ready(self.task.batch(self.train.batch(block * size, slice(0, size))))
+                latents = self.game.draw(0, numbers).to(self.device, self.dtype)
+                self.game.sample(self.averages, batch.condition, latents)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that changes while playing: tensors by name, and counters with the optimisers' numbers."""
+        tensors = {f"players.{k}": v for k, v in self.players.state_dict().items()}
+        tensors |= {f"averages.{k}": v for k, v in self.averages.state_dict().items()}
+        for name, optimiser in self.optimisers.items():
+            for number, values in optimiser.state_dict()["state"].items():
+                there = {k: v for k, v in values.items() if isinstance(v, Tensor)}
+                tensors |= {f"optimisers.{name}.{number}.{k}": v for k, v in there.items()}
+        counters = {"step": self.step_number, "images": self.images, "position": self.position}
+        return tensors, {**counters, "optimisers": list(self.optimisers)}
+
+    def load(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
+        """Goes on from a state that :meth:`state` gave."""
+        self.players.load_state_dict(_below(tensors, "players."))
+        self.averages.load_state_dict(_below(tensors, "averages."))
+        for name in counters["optimisers"]:
+            optimiser = self._optimiser(name)
+            held: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(tensors, f"optimisers.{name}.").items():
+                number, _, what = key.partition(".")
+                held.setdefault(int(number), {})[what] = value
+            optimiser.load_state_dict({"state": held, "param_groups": optimiser.state_dict()["param_groups"]})
+        self.step_number, self.images, self.position = (counters[k] for k in ("step", "images", "position"))
+
+
+def _parts(training: Training, rank: int, world: int) -> list[slice]:
+    """The rows of the global batch that this process computes, one slice an accumulated part."""
+    share, rest = divmod(training.batch, world * training.accumulate)
+    if rest or not share:
+        raise RequestError(
+            f"a batch of {training.batch} does not divide among {world} processes times {training.accumulate} "
+            f"accumulated parts; set training.batch to a multiple of {world * training.accumulate}"
+        )
+    start = rank * share * training.accumulate
+    return [slice(start + i * share, start + (i + 1) * share) for i in range(training.accumulate)]
+
+
+def _average_over_processes(tensors: Sequence[Tensor], world: int) -> None:
+    """One flat all-reduce; exact where the wrappers of torch are not, with several networks and double backward."""
+    if world == 1 or not tensors:
+        return
+    flat = torch.cat([t.reshape(-1) for t in tensors])
+    dist.all_reduce(flat)
+    flat /= world
+    for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
+
+
+def _not_finite(terms: Terms, turn: Turn, step: int) -> str:
+    wrong = ", ".join(f"{n} = {v.item()}" for n, v in terms.items() if not torch.isfinite(v))
+    return (
+        f"{wrong or 'the sum of terms'} in the {turn.name}'s turn of step {step} is not finite; "
+        "try a lower training.optimiser.rate, training.clip=1 or training.precision=fp32"
+    )
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+@torch.no_grad()
+def sample(game: Game, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor, chunk: int = 64) -> Samples:
+    """Samples in eval mode and float32, in chunks of one fixed size padded at the end.
+
+    Sample *i* is so bit for bit the same however many are asked for.
+
+    Args:
+        game: the game that the players play.
+        players: averaged players.
+        condition: encoded conditions ``(n, k)`` or None.
+        latents: ``(n, d)``.
+        chunk: rows of a chunk.
+    """
+    players.eval()
+    weights = next(players.parameters())
+    values = []
+    for start in range(0, len(latents), chunk):
+        part = _padded(latents[start : start + chunk], chunk).to(weights)
+        asked = None if condition is None else _padded(condition[start : start + chunk], chunk).to(weights)
+        values.append(game.sample(players, asked, part).value[: min(chunk, len(latents) - start)].float().cpu())
+    return Samples(torch.cat(values))
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    """Rows up to ``length``, the first repeated at the end."""
+    if len(rows) == length:
+        return rows
+    return torch.cat([rows, rows[:1].expand(length - len(rows), *rows.shape[1:])])

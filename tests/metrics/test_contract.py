@@ -1,0 +1,172 @@
+"""What holds of every metric and of every kind of features."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from sparring.errors import RequestError, RunError
+from sparring.metrics import Evidence, Metric
+from sparring.metrics.discriminator import Discriminator
+from sparring.metrics.features import CHUNK, Features, FittedFeatures
+from sparring.metrics.modes import MixtureModes, StackedModes
+
+RING = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(8) * np.pi / 4)
+SETTINGS = {"mixture-modes": MixtureModes(centres=RING, sigma=0.1), "stacked-modes": StackedModes(classes=2)}
+METRICS = [SETTINGS.get(name) or part() for name, part in sorted(Metric.parts().items())]
+
+
+def evidence(count: int, seed: int, width: int = 4, shift: float = 0.0) -> Evidence:
+    source = np.random.default_rng(seed)
+    return Evidence(
+        items=source.normal(size=(count, 2)).astype(np.float32) + np.float32(shift),
+        features=source.normal(size=(count, width)) + shift,
+        labels=source.integers(0, 8, count),
+        predicted=source.integers(0, 8, count),
+        scores=source.normal(size=count) - shift,
+    )
+
+
+def every_number(metric: Metric, *sides: Evidence):
+    assert metric.refusal(*sides) is None
+    return metric(*sides)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+class TestEveryMetric:
+    def test_its_intervals_hold_its_values(self, metric):
+        for reading in every_number(metric, evidence(300, 0), evidence(200, 1), evidence(250, 2, shift=0.3)).values():
+            assert np.isfinite(reading.value)
+            assert reading.better in ("lower", "higher", "")
+            if reading.low is not None:
+                assert reading.low <= reading.value <= reading.high
+
+    def test_the_same_items_give_the_same_numbers(self, metric):
+        sides = [evidence(300, 0), evidence(200, 1), evidence(250, 2)]
+        assert every_number(metric, *sides) == every_number(metric, *sides)
+
+    @pytest.mark.parametrize("constant", [0.0, 1.0, -3.3e7, 1e-300])
+    def test_it_is_never_nan_for_constant_items(self, metric, constant):
+        def same(count):
+            rows = np.full((count, 3), constant)
+            return Evidence(rows[:, :2], rows, np.zeros(count, int), np.zeros(count, int), rows[:, 0])
+
+        for sides in [
+            (same(30), same(30), same(30)),
+            (evidence(30, 0, 3), evidence(30, 1, 3), same(30)),
+            (evidence(30, 0, 3), same(30), evidence(30, 1, 3)),
+        ]:
+            for reading in every_number(metric, *sides).values():
+                assert np.isfinite([reading.value, reading.low or 0, reading.high or 0]).all()
+
+    def test_nothing_at_all_is_refused_or_counted(self, metric):
+        empty = Evidence(np.zeros((0, 2)), np.zeros((0, 4)))
+        assert metric.refusal(empty, empty, empty)
+        assert "\n" not in metric.refusal(empty, empty, empty)
+
+    def test_its_printed_name_carries_the_features_it_depends_on(self, metric):
+        assert metric.printed("number", "net") == ("number[net]" if metric.featured else "number")
+        assert metric.protocol
+
+    def test_it_survives_json(self, metric):
+        assert Metric.from_json(json.loads(json.dumps(metric.to_json()))) == metric
+
+
+@pytest.mark.parametrize("name", ["frechet", "kid", "precision-recall"])
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        (np.full((50, 2), np.nan), "not all finite"),
+        (np.full((50, 2), 1e21), "beyond"),
+        (np.zeros((50, 0)), "not rows"),
+        (np.zeros((50, 2, 2)), "not rows"),
+    ],
+)
+def test_features_that_are_no_numbers_are_refused(name, features, reason):
+    bad, good = Evidence(np.zeros((50, 2)), features), Evidence(np.zeros((50, 2)), np.zeros((50, 2)))
+    assert reason in Metric.find(name)().refusal(good, good, bad)
+
+
+def test_metrics_that_need_labels_or_a_discriminator_are_refused_without():
+    plain = Evidence(np.zeros((50, 2)), np.zeros((50, 2)))
+    for name in ("class-shares", "discriminator", "mixture-modes", "stacked-modes"):
+        assert Metric.find(name)().refusal(plain, plain, plain)
+    assert "finite" in Discriminator().refusal(*[Evidence(plain.items, plain.features, scores=np.full(50, np.inf))] * 3)
+
+
+# Features
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (60, 9, 12, 3), dtype=np.uint8)
+LABELS = np.arange(60) % 3
+ITEMS = {"identity": np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)}
+QUICK = {"classifier": {"epochs": 1, "width": 4, "features": 8}}
+FEATURES = sorted(Features.parts())
+
+
+def fitted(name: str, seed: int = 0) -> tuple[FittedFeatures, np.ndarray]:
+    items = ITEMS.get(name, PICTURES)
+    return Features.find(name)(**QUICK.get(name, {})).fit(items, LABELS, seed), items
+
+
+@pytest.mark.parametrize("name", FEATURES)
+class TestEveryFeatures:
+    def test_they_are_rows_of_float64_that_do_not_depend_on_the_count(self, name):
+        network, items = fitted(name)
+        whole = network(items)
+        assert whole.dtype == np.float64
+        assert whole.ndim == 2
+        assert np.isfinite(whole).all()
+        assert np.array_equal(network(items[:7]), whole[:7])
+        several = np.concatenate([items] * 5)
+        assert len(several) > CHUNK
+        assert np.array_equal(network(several)[-7:], network(several[-7:]))
+        assert network(items[:0]).shape == (0, whole.shape[1])
+
+    def test_fitting_twice_gives_the_same_network(self, name):
+        torch.manual_seed(1)
+        first, items = fitted(name)
+        torch.manual_seed(2)
+        before = torch.random.get_rng_state()
+        assert np.array_equal(first(items), fitted(name)[0](items))
+        assert torch.equal(before, torch.random.get_rng_state())
+
+    def test_saved_and_loaded_they_are_the_same(self, name, tmp_path):
+        network, items = fitted(name)
+        network.save(tmp_path / "features")
+        loaded = FittedFeatures.load(tmp_path / "features")
+        assert loaded.part == network.part
+        assert loaded.facts == network.facts
+        assert loaded.name == name
+        assert np.array_equal(loaded(items), network(items))
+        classes = network.classify(items)
+        assert (classes is None) == (loaded.classify(items) is None)
+        assert classes is None or np.array_equal(loaded.classify(items), classes)
+
+    def test_items_of_another_shape_are_refused(self, name):
+        network, items = fitted(name)
+        with pytest.raises(RequestError, match="shape"):
+            network(items[:, :2])
+
+    def test_what_they_are_not_made_for_is_refused(self, name):
+        wrong = np.zeros((30, 2, 2, 2, 2), np.uint8)
+        assert Features.find(name)().refusal(wrong, None)
+        with pytest.raises(RequestError, match=name):
+            Features.find(name)().fit(wrong, None, 0)
+
+
+@pytest.mark.parametrize("broken", ["features.json", "features.safetensors"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"features": {"part": "no"}, "facts": 3}', b"\xff\x00"])
+def test_broken_files_of_features_are_one_error(tmp_path, broken, content):
+    fitted("random-conv")[0].save(tmp_path)
+    (tmp_path / broken).unlink() if content is None else (tmp_path / broken).write_bytes(content)
+    with pytest.raises(RunError, match="delete it"):
+        FittedFeatures.load(tmp_path)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    Features.find("random-conv")(filters=4).fit(PICTURES, None, 0).save(tmp_path / "other")
+    fitted("random-conv")[0].save(tmp_path / "one")
+    (tmp_path / "other" / "features.safetensors").replace(tmp_path / "one" / "features.safetensors")
+    with pytest.raises(RunError, match="delete it"):
+        FittedFeatures.load(tmp_path / "one")

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from sparring.metrics import Evidence
+from sparring.metrics.kernel import Kid, kernel_distance, some
+
+
+class Rows(torch.nn.Module):
+    """Features for torchmetrics: pictures are the features themselves."""
+
+    def forward(self, rows):
+        return rows.flatten(1)
+
+
+def side(features) -> Evidence:
+    return Evidence(features, features)
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel:UserWarning")
+def test_it_equals_torchmetrics_over_one_subset_of_everything():
+    source = np.random.default_rng(0)
+    real, made = source.normal(size=(300, 6)), source.normal(0.3, 1.2, size=(300, 6))
+    rival = KernelInceptionDistance(feature=Rows(), subsets=1, subset_size=300, normalize=True).set_dtype(torch.float64)
+    rival.update(torch.from_numpy(real).view(-1, 1, 1, 6), real=True)
+    rival.update(torch.from_numpy(made).view(-1, 1, 1, 6), real=False)
+    found = Kid()(side(real), side(real), side(made))["kid"].value
+    assert found == pytest.approx(float(rival.compute()[0]), rel=1e-6)
+
+
+@given(st.integers(2, 30), st.integers(2, 30), st.integers(1, 5), st.integers(0, 100))
+def test_it_equals_the_sums_over_all_pairs(first, second, width, seed):
+    source = np.random.default_rng(seed)
+    x, y = source.normal(size=(first, width)), source.normal(1, 2, size=(second, width))
+
+    def kernel(a, b):
+        return (a @ b / width + 1) ** 3
+
+    truth = np.mean([kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j])
+    truth += np.mean([kernel(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j])
+    truth -= 2 * np.mean([kernel(a, b) for a in x for b in y])
+    assert kernel_distance(x, y).value == pytest.approx(truth, rel=1e-9, abs=1e-9)
+
+
+def test_more_rows_than_a_chunk_give_the_same_sums():
+    source = np.random.default_rng(0)
+    x, y = source.normal(size=(1500, 2)), source.normal(0.5, 1, size=(1100, 2))
+    turned = kernel_distance(y, x)
+    assert kernel_distance(x, y).value == pytest.approx(turned.value, rel=1e-9)
+    assert np.allclose(kernel_distance(x, y).influences[0], turned.influences[1])
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    source = np.random.default_rng(0)
+    truth = kernel_distance(source.normal(size=(8000, 2)), source.normal(0.3, 1, size=(8000, 2))).value
+    covered = 0
+    for _ in range(200):
+        real, made = source.normal(size=(200, 2)), source.normal(0.3, 1, size=(150, 2))
+        reading = Kid()(side(real), side(real), side(made))["kid"]
+        covered += reading.low <= truth <= reading.high
+    assert 175 <= covered <= 199
+
+
+def test_of_more_items_than_wanted_the_same_are_chosen_each_time():
+    rows = np.arange(100)
+    assert len(some(rows, 10, 0)) == 10
+    assert np.array_equal(some(rows, 10, 0), some(rows, 10, 0))
+    assert not np.array_equal(some(rows, 10, 0), some(rows, 10, 1))
+    assert np.array_equal(some(rows, 100, 0), rows)

@@ -1,0 +1,334 @@
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from sparring import evaluation
+from sparring.api import Interrupted, train
+from sparring.errors import RequestError, RunError, TrainingError
+from sparring.learning import steps
+from sparring.limits import Bound, Limits
+from sparring.model import load
+from sparring.proposal import propose
+from sparring.run import Run
+
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16")
+SMALL = ("network.hidden=8",)
+
+
+def proposed(*more, **options):
+    return propose("digits", recipe="dense", settings=(*FIXED, *SMALL, *more), **options)
+
+
+def played(folder, proposal, limits, **options):
+    return list(steps(proposal.experiment, folder, limits=limits, material=proposal.material, **options))
+
+
+def weights(run):
+    return Run(run).restore()[0]
+
+
+@pytest.fixture(scope="module")
+def proposal():
+    return proposed()
+
+
+def test_three_records_can_be_taken_from_a_run(tmp_path, proposal):
+    records = steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=40), material=proposal.material)
+    three = list(islice(records, 3))
+    records.close()
+    assert [r.step for r in three] == [2, 4, 6]
+    assert three[0].images == 32
+    assert three[0].steps == 40
+    assert set(three[0].terms) == {"discriminator/discriminator", "generator/generator"}
+    assert Run(tmp_path / "run").restore()[1]["step"] == 6
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_an_interrupted_run_goes_on_to_the_same_files_bit_for_bit(tmp_path, conditional):
+    proposal = proposed(unconditional=not conditional)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    played(whole, proposal, Limits(steps=60))
+    for stop in (2, 5):
+        records = steps(proposal.experiment, parts, limits=Limits(steps=60), material=proposal.material, resume=True)
+        list(islice(records, stop))
+        records.close()
+    torch.rand(3)
+    played(parts, proposal, Limits(steps=60), resume=True)
+    first, second = weights(whole), weights(parts)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert (whole / "log.jsonl").read_bytes() == (parts / "log.jsonl").read_bytes()
+    assert (whole / "generator.safetensors").read_bytes() == (parts / "generator.safetensors").read_bytes()
+    last = "00000060.png"
+    assert (whole / "samples" / last).read_bytes() == (parts / "samples" / last).read_bytes()
+
+
+def test_records_after_the_checkpoint_are_cut_off(tmp_path, proposal):
+    run = tmp_path / "run"
+    records = steps(proposal.experiment, run, limits=Limits(steps=40), material=proposal.material)
+    list(islice(records, 4))
+    records.close()
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"step": 10, "images": 160, "terms": {}}\n{"step": 12, "ima')
+    played(run, proposal, Limits(steps=40), resume=True)
+    assert [r["step"] for r in Run(run).records("log")] == list(range(2, 41, 2))
+
+
+def test_a_folder_with_a_run_is_refused_and_left_alone(tmp_path, proposal):
+    run = tmp_path / "run"
+    played(run, proposal, Limits(steps=2))
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "lock"}
+    with pytest.raises(RequestError, match=r"holds a run already; --resume goes on with it, --overwrite removes it"):
+        played(run, proposal, Limits(steps=2))
+    assert all(p.read_bytes() == content for p, content in before.items())
+
+
+def test_overwriting_removes_the_run_and_nothing_else(tmp_path, proposal):
+    run = tmp_path / "run"
+    played(run, proposal, Limits(steps=6))
+    (run / "notes.txt").write_text("mine")
+    played(run, proposal, Limits(steps=2), overwrite=True)
+    assert (run / "notes.txt").read_text() == "mine"
+    assert [p.name for p in Run(run).checkpoints()] == ["00000002"]
+
+
+def test_resuming_with_other_settings_is_refused_by_name(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    other = proposed("loss=hinge")
+    with pytest.raises(RequestError, match=r"task\.game\.loss\.part = non-saturating, not hinge"):
+        played(tmp_path / "run", other, Limits(steps=4), resume=True)
+
+
+def test_resuming_with_other_data_is_refused(tmp_path, proposal):
+    run = tmp_path / "run"
+    played(run, proposal, Limits(steps=2))
+    stored = json.loads((run / "experiment.json").read_text())
+    stored["splits"]["train"]["hash"] = "00"
+    (run / "experiment.json").write_text(json.dumps(stored))
+    with pytest.raises(RunError, match="begun with other data"):
+        played(run, proposal, Limits(steps=4), resume=True)
+
+
+def test_resuming_where_nothing_is_starts(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=2), resume=True)
+    assert load(tmp_path / "run").sample(2).shape == (2, 8, 8, 1)
+
+
+def test_a_finished_run_can_be_lengthened(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=4))
+    records = played(tmp_path / "run", proposal, Limits(steps=8), resume=True)
+    assert records[-1].step == 8
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, proposal):
+    run = tmp_path / "run"
+    records = steps(proposal.experiment, run, limits=Limits(steps=60), material=proposal.material)
+    list(islice(records, 4))
+    records.close()
+    played(run, proposal, Limits(steps=60), resume=True)
+    assert [p.name for p in Run(run).checkpoints()] == ["00000045", "00000060"]
+    state = Run(run).checkpoints()[-1] / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1] + b"x")
+    notes = [r.note for r in played(run, proposal, Limits(steps=60), resume=True) if r.note]
+    assert "does not match its checksum" in notes[0]
+    assert notes[1] == "goes on after step 45"
+
+
+def test_without_a_whole_checkpoint_the_damage_is_told(tmp_path, proposal):
+    run = tmp_path / "run"
+    played(run, proposal, Limits(steps=2))
+    (Run(run).checkpoints()[-1] / "counters.json").unlink()
+    with pytest.raises(RunError, match=r"counters\.json.*no whole checkpoint is left"):
+        played(run, proposal, Limits(steps=4), resume=True)
+
+
+def test_a_checkpoint_that_was_cut_off_while_writing_is_not_seen(tmp_path, proposal):
+    run = tmp_path / "run"
+    played(run, proposal, Limits(steps=2))
+    shutil.copytree(run / "checkpoints" / "00000002", run / "checkpoints" / ".00000004.partial")
+    assert [p.name for p in Run(run).checkpoints()] == ["00000002"]
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path, proposal):
+    records = steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=40), material=proposal.material)
+    next(records)
+    with pytest.raises(RunError, match="another process trains here"):
+        played(tmp_path / "run", proposal, Limits(steps=2), resume=True)
+    records.close()
+    played(tmp_path / "run", proposal, Limits(steps=4), resume=True)
+
+
+@pytest.mark.parametrize(("limits", "expected"), [
+    (Limits(steps=7), 7),
+    (Limits(images=100), 7),
+    (Limits(steps=5, images=1000), 5),
+    (Limits(steps=50, images=17), 2),
+])  # fmt: skip
+def test_the_first_limit_ends_the_run(tmp_path, proposal, limits, expected):
+    assert played(tmp_path / "run", proposal, limits)[-1].step == expected
+
+
+def test_the_recipes_length_holds_where_no_limit_is_given(tmp_path):
+    proposal = proposed("training.images=64")
+    assert played(tmp_path / "run", proposal, Limits())[-1].step == 4
+
+
+def test_minutes_plan_the_length_and_schedules_end_there(tmp_path):
+    proposal = proposed()
+    records = played(tmp_path / "run", proposal, Limits(minutes=0.05))
+    stored = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert stored["minutes"] == 0.05
+    assert records[-1].step == records[-1].steps
+    assert records[-1].step > 10
+
+
+def test_until_stops_when_the_metric_keeps_the_bound(tmp_path, proposal):
+    records = played(tmp_path / "run", proposal, Limits(steps=400, until="kid<1e9"))
+    assert records[-1].note == "kid<1e9 is reached"
+    assert records[-1].step < 400
+    assert Run(tmp_path / "run").records("metrics")[0]["metrics"]
+
+
+@pytest.mark.parametrize("text", ["frechet", "frechet=3", "<3", "kid<x", ""])
+def test_a_bound_that_cannot_be_read_is_refused(text):
+    with pytest.raises(RequestError, match="METRIC<VALUE"):
+        Bound.parse(text)
+
+
+def test_a_bound_on_an_unknown_metric_names_the_choices(tmp_path, proposal):
+    with pytest.raises(RequestError, match=r"no metric is called 'fid'; there are .*kid"):
+        played(tmp_path / "run", proposal, Limits(steps=400, until="fid<3"))
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"steps": -1}, {"images": 0}, {"minutes": float("nan")}])
+def test_limits_must_be_above_zero(wrong):
+    with pytest.raises(RequestError, match="must be above 0"):
+        Limits(**wrong)
+
+
+def test_a_diverging_run_keeps_its_last_checkpoint(tmp_path):
+    proposal = proposed()
+    played(tmp_path / "run", proposal, Limits(steps=4))
+    state = weights(tmp_path / "run")
+    wild = proposed("training.optimiser=sgd", "optimiser.rate=1e30")
+    with pytest.raises(TrainingError, match="is not finite"):
+        played(tmp_path / "wild", wild, Limits(steps=100))
+    assert all(torch.equal(v, weights(tmp_path / "run")[k]) for k, v in state.items())
+
+
+def test_an_interruption_saves_and_says_how_to_go_on(tmp_path):
+    import os
+    import signal
+
+    def interrupt(record):
+        if record.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options = {"recipe": "dense", "settings": (*FIXED, *SMALL), "steps": 40, "out": tmp_path / "run"}
+    with pytest.raises(Interrupted, match=r"saved after step \d+; go on with --resume --out"):
+        train("digits", on_record=interrupt, **options)
+    stopped = Run(tmp_path / "run").restore()[1]["step"]
+    assert stopped < 40
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    model = train("digits", resume=True, **options)
+    assert model.sample(3).dtype == np.uint8
+
+
+def test_no_thread_outlives_the_run(tmp_path, proposal):
+    before = threading.active_count()
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    assert threading.active_count() == before
+
+
+def test_a_checkpoint_is_smaller_than_five_times_the_parameters(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    tensors = weights(tmp_path / "run")
+    held = sum(v.numel() * v.element_size() for k, v in tensors.items() if k.startswith("players."))
+    size = sum(p.stat().st_size for p in Run(tmp_path / "run").checkpoints()[-1].iterdir())
+    assert size < 5 * held + 40_000  # names and checksums weigh more than these toy networks
+
+
+def test_samples_come_with_what_was_asked_and_scores_with_what_they_are(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=20))
+    model = load(tmp_path / "run")
+    items, columns = model.sample_with_conditions(5, condition={"label": "3"})
+    assert items.shape == (5, 8, 8, 1)
+    assert list(columns["label"]) == ["3"] * 5
+    assert model.score(items, columns).shape == (5,)
+    assert np.array_equal(model.sample(3, seed=4), model.sample(40, seed=4)[:3])
+    assert not np.array_equal(model.sample(3, seed=4), model.sample(3, seed=5))
+    with pytest.raises(RequestError, match="no attribute is called 'colour'"):
+        model.sample(2, condition={"colour": "red"})
+    with pytest.raises(RequestError, match="at least one item"):
+        model.sample(0)
+    with pytest.raises(RequestError, match="8x8x1 uint8 are wanted"):
+        model.score(np.zeros((2, 9, 9, 1), np.uint8))
+
+
+def test_an_unconditional_model_cannot_be_asked(tmp_path):
+    proposal = proposed(unconditional=True)
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    with pytest.raises(RequestError, match="trained without labels"):
+        load(tmp_path / "run").sample(2, condition={"label": "3"})
+
+
+def test_an_evaluation_names_features_floor_and_protocol(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=20))
+    model = load(tmp_path / "run")
+    found = model.evaluate()
+    rows = {row.name: row for row in found.rows}
+    assert rows["kid[classifier]"].floor is not None
+    assert rows["kid[classifier]"].value > rows["kid[classifier]"].floor
+    assert rows["discriminator-accuracy"].low is not None
+    assert found.protocol["features"] == "classifier"
+    assert json.loads(json.dumps(found.to_json())) == found.to_json()
+    assert model.evaluate().rows == found.rows
+
+
+def test_too_few_items_are_an_honest_refusal(tmp_path):
+    few = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 1), dtype=np.uint8)
+    model = train(few, out=tmp_path / "run", steps=2, recipe="dense", settings=FIXED)
+    with pytest.raises(evaluation.DataError, match="too few to hold any back"):
+        model.evaluate()
+
+
+def test_a_run_of_a_missing_part_says_so(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    path = tmp_path / "run" / "experiment.json"
+    path.write_text(path.read_text().replace('"non-saturating"', '"of-my-own"'))
+    with pytest.raises(RequestError, match="no loss is called 'of-my-own'"):
+        load(tmp_path / "run")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="holds no run"):
+        load(tmp_path)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_run_by_the_command_line(tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sparring.cli"]
+    settings = [word for setting in (*FIXED, *SMALL) for word in ("--set", setting)]
+    command = [
+        *launch,
+        "train",
+        "digits",
+        "--recipe",
+        "dense",
+        "--steps",
+        "4",
+        "--out",
+        str(tmp_path / "run"),
+        *settings,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("run    ") == 1
+    assert load(tmp_path / "run").sample(2).shape == (2, 8, 8, 1)

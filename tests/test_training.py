@@ -1,0 +1,309 @@
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toys import engine, items
+
+from sparring.augment import View
+from sparring.errors import RequestError, TrainingError
+from sparring.games import Turn
+from sparring.games.latent import Latent
+from sparring.losses import AdversarialLoss, NonSaturating, RelativisticPairing, Wasserstein
+from sparring.networks.dcgan import Dcgan
+from sparring.networks.mlp import Mlp
+from sparring.optimisers import Adam, Optimiser, RmsProp, Sgd
+from sparring.penalties import R1, R2, Penalty, WeightClipping
+from sparring.training import Training, sample
+
+SMALL = Mlp(width=16)
+PICTURE = (1, 8, 8)
+
+
+def games() -> dict[str, Latent]:
+    """One game for every loss, penalty and view, and for every optional turn of the latent game."""
+    found = {f"loss {name}": Latent(network=SMALL, loss=loss()) for name, loss in AdversarialLoss.parts().items()}
+    found |= {f"penalty {n}": Latent(network=SMALL, penalties=(p(),)) for n, p in Penalty.parts().items()}
+    found |= {f"view {n}": Latent(network=SMALL, views=(v(),)) for n, v in View.parts().items()}
+    found["clipping, two steps"] = Latent(
+        network=SMALL, loss=Wasserstein(), constraints=(WeightClipping(),), discriminator_steps=2, noise="uniform"
+    )
+    found["dropout, batch norm"] = Latent(network=Dcgan(width=4))
+    return found
+
+
+def same(first, second) -> bool:
+    tensors, others = first.state()[0], second.state()[0]
+    return tensors.keys() == others.keys() and all(torch.equal(tensors[k], others[k]) for k in tensors)
+
+
+@pytest.mark.parametrize("name", games())
+def test_a_resumed_run_equals_an_uninterrupted_one(name):
+    def fresh():
+        return engine(games()[name], shape=PICTURE, condition=3)
+
+    whole = fresh()
+    for _ in range(4):
+        whole.step()
+    tensors, counters = copy.deepcopy(whole.state())
+    expected = [whole.step() for _ in range(5)]
+    torch.rand(7)  # the global generator stands elsewhere when a run is resumed
+    resumed = fresh()
+    resumed.load(tensors, counters)
+    found = [resumed.step() for _ in range(5)]
+    assert same(whole, resumed)
+    assert [{k: float(v) for k, v in t.items()} for t in found] == [
+        {k: float(v) for k, v in t.items()} for t in expected
+    ]
+
+
+@pytest.mark.parametrize("optimiser", Optimiser.parts().values())
+def test_every_optimiser_moves_both_players_and_resumes(optimiser):
+    training = Training(batch=8, optimiser=optimiser())
+    whole = engine(training=training)
+    before = copy.deepcopy(whole.players.state_dict())
+    whole.step()
+    state = copy.deepcopy(whole.state())
+    whole.step()
+    resumed = engine(training=training)
+    resumed.load(*state)
+    resumed.step()
+    assert same(whole, resumed)
+    after = whole.players.state_dict()
+    for player in ("generator", "discriminator"):
+        assert any(not torch.equal(before[k], after[k]) for k in before if k.startswith(player))
+
+
+def test_training_leaves_the_global_generator_of_torch_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    playing = engine(Latent(network=Dcgan(width=4)), shape=PICTURE)
+    playing.step()
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_accumulated_parts_equal_the_whole_batch():
+    game = Latent(network=SMALL, loss=RelativisticPairing(), penalties=(R1(every=1), R2(every=2)))
+    whole = engine(game, precision="fp64", training=Training(batch=8))
+    parts = engine(game, precision="fp64", training=Training(batch=8, accumulate=4))
+    for _ in range(5):
+        expected, found = whole.step(), parts.step()
+        for name, value in expected.items():
+            assert float(found[name]) == pytest.approx(float(value), abs=1e-9)
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(RequestError, match=r"batch of 8 does not divide .* multiple of 3"):
+        engine(training=Training(batch=8, accumulate=3))
+
+
+def test_averages_follow_the_half_life():
+    playing = engine(training=Training(batch=8, average=0.5))
+    playing.step()
+    name = next(n for n, _ in playing.players["generator"].named_parameters())
+    average = dict(playing.averages["generator"].named_parameters())[name].clone()
+    playing.step()
+    now = dict(playing.players["generator"].named_parameters())[name]
+    keep = 0.5 ** (8 / (0.5 * 16))  # 8 images a step, half of the 16 seen
+    found = dict(playing.averages["generator"].named_parameters())[name]
+    torch.testing.assert_close(found, keep * average + (1 - keep) * now)
+
+
+def test_without_averaging_the_average_is_the_player():
+    playing = engine(training=Training(batch=8, average=0.0))
+    for _ in range(3):
+        playing.step()
+    for kept, now in zip(
+        playing.averages["generator"].parameters(), playing.players["generator"].parameters(), strict=True
+    ):
+        assert torch.equal(kept, now)
+
+
+def test_batch_norm_of_averages_is_recalibrated_on_their_own_activations():
+    playing = engine(Latent(network=Dcgan(width=4)), shape=PICTURE, training=Training(batch=8))
+    for _ in range(3):
+        playing.step()
+    with playing.sampling() as players:
+        norm = next(m for m in players.modules() if isinstance(m, nn.BatchNorm2d))
+        first = norm.running_mean.clone()
+        seen = []
+        hook = norm.register_forward_hook(lambda m, inputs, out: seen.append(inputs[0].mean((0, 2, 3))))
+        sample(playing.game, players, None, playing.game.draw(9, range(2048)))
+        hook.remove()
+    torch.testing.assert_close(torch.stack(seen).mean(0), first, atol=0.15, rtol=0.2)
+    with playing.sampling():
+        assert torch.equal(norm.running_mean, first)
+
+
+@pytest.mark.parametrize("network", [SMALL, Dcgan(width=4)])
+def test_sample_i_is_the_same_however_many_are_asked_for(network):
+    playing = engine(Latent(network=network), shape=PICTURE)
+    playing.step()
+    game = playing.game
+    with playing.sampling() as players:
+        few = sample(game, players, None, game.draw(5, range(3))).value
+        many = sample(game, players, None, game.draw(5, range(150))).value
+        later = sample(game, players, None, game.draw(5, range(70, 73))).value
+    assert torch.equal(few, many[:3])
+    # The place within a chunk may change the last bit of a product, never more.
+    torch.testing.assert_close(later, many[70:73])
+
+
+def test_only_the_learners_of_a_turn_change():
+    playing = engine()
+    before = copy.deepcopy(playing.players.state_dict())
+    turn = playing.game.turns(0)[0]
+    playing._turn(0, turn)
+    after = playing.players.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before if k.startswith("generator"))
+    assert any(not torch.equal(before[k], after[k]) for k in before if k.startswith("discriminator"))
+
+
+def test_a_skipped_turn_changes_nothing_but_is_logged():
+    playing = engine()
+    before = copy.deepcopy(playing.players.state_dict())
+    turn = playing.game.turns(0)[0]
+    skipped = Turn(turn.name, turn.learners, turn.terms, skip=lambda terms: True, counts=True)
+    terms = playing._turn(0, skipped)
+    assert "discriminator" in terms
+    assert all(torch.equal(v, playing.players.state_dict()[k]) for k, v in before.items())
+
+
+def test_k_discriminator_steps_see_k_batches():
+    playing = engine(Latent(network=SMALL, discriminator_steps=3))
+    playing.step()
+    assert playing.images == 24
+    assert playing.position == 32
+
+
+def test_lazy_penalties_are_taken_on_their_steps_and_scaled_up():
+    playing = engine(Latent(network=SMALL, penalties=(R1(every=3),)), precision="fp64")
+    dense = engine(Latent(network=SMALL, penalties=(R1(every=1),)), precision="fp64")
+    first, other = playing.step(), dense.step()
+    assert float(first["discriminator/r1"]) == pytest.approx(3 * float(other["discriminator/r1"]))
+    assert "discriminator/r1" not in playing.step()
+    playing.step()
+    assert "discriminator/r1" in playing.step()
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_remedy():
+    playing = engine(training=Training(batch=8, optimiser=Sgd(rate=1e30)))
+
+    def play():
+        for _ in range(20):
+            playing.step()
+
+    with pytest.raises(TrainingError, match=r"step \d+ is not finite; try a lower training.optimiser.rate"):
+        play()
+
+
+def test_clipping_bounds_a_players_step():
+    training = Training(batch=8, optimiser=Sgd(rate=1.0), clip=1e-3)
+    playing = engine(training=training)
+    before = nn.utils.parameters_to_vector(playing.players["discriminator"].parameters()).clone()
+    playing._turn(0, playing.game.turns(0)[0])
+    after = nn.utils.parameters_to_vector(playing.players["discriminator"].parameters())
+    assert 0 < float((after - before).detach().norm()) <= 1.001e-3
+
+
+def test_rates_follow_their_schedule_and_players_may_have_their_own():
+    own = Training(batch=8, optimiser=Adam(rate=1e-2, rate_final=0.0), per_player={"discriminator": RmsProp(rate=3e-3)})
+    playing = engine(training=own, steps=10)
+    rates = []
+    for _ in range(10):
+        playing.step()
+        rates.append(playing.optimisers["generator"].param_groups[0]["lr"])
+    assert rates[0] == pytest.approx(1e-2)
+    assert rates[5] == pytest.approx(5e-3)
+    assert rates == sorted(rates, reverse=True)
+    assert playing.optimisers["discriminator"].param_groups[0]["lr"] == 3e-3
+
+
+@pytest.mark.parametrize(("precision", "layout"), [("bf16", "channels-last"), ("fp32", "channels-last")])
+def test_half_precision_and_layout_stay_near_exact_training(precision, layout):
+    game = Latent(network=Dcgan(width=8, dropout=0.0), loss=NonSaturating(), penalties=(R1(),))
+    exact = engine(game, shape=PICTURE)
+    other = engine(game, shape=PICTURE, precision=precision, layout=layout)
+    expected, found = exact.step(), other.step()
+    for name, value in expected.items():
+        assert found[name].dtype == torch.float32
+        assert float(found[name]) == pytest.approx(float(value), rel=0.1, abs=0.02)
+
+
+PROCESSES = """
+import os, sys, json, torch
+sys.path.insert(0, {here!r})
+import torch.distributed as dist
+if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    dist.init_process_group("gloo")
+from toys import engine
+from sparring.games.latent import Latent
+from sparring.losses import RelativisticPairing
+from sparring.networks.mlp import Mlp
+from sparring.penalties import R1, R2
+from sparring.training import Training
+game = Latent(network=Mlp(width=16), loss=RelativisticPairing(), penalties=(R1(every=1), R2(every=2)))
+playing = engine(game, precision="fp64", training=Training(batch=8))
+found = []
+for _ in range(6):
+    terms = playing.step()
+    if dist.is_initialized():
+        for value in terms.values():
+            dist.all_reduce(value)
+            value /= dist.get_world_size()
+    found.append({{k: float(v) for k, v in terms.items()}})
+if not dist.is_initialized() or dist.get_rank() == 0:
+    print(json.dumps([found, float(sum(w.abs().sum() for w in playing.players.parameters()))]))
+if dist.is_initialized():
+    dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_compute_what_one_computes(tmp_path):
+    import json
+
+    script = tmp_path / "play.py"
+    script.write_text(PROCESSES.format(here=str(Path(__file__).parent)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+    def run(command):
+        done = subprocess.run([*command, str(script)], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[[")))
+
+    (alone, weights), (together, shared) = run([sys.executable]), run(torchrun)
+    for expected, found in zip(alone, together, strict=True):
+        assert expected.keys() == found.keys()
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, abs=1e-6)
+    assert shared == pytest.approx(weights, abs=1e-6)
+
+
+def test_the_order_of_reading_does_not_depend_on_turns_before():
+    playing = engine(data=items((2,), 64))
+    twice = engine(data=items((2,), 64))
+    playing.position = twice.position = 40
+    key = (0, 7, 0)
+    first, second = playing._play(key, slice(0, 8)), twice._play(key, slice(0, 8))
+    assert torch.equal(first.batch.target, second.batch.target)
+    assert np.array_equal(first.noise.normal("latent", 4), second.noise.normal("latent", 4))
+
+
+def test_a_discrete_latent_is_one_hot_as_long_as_the_continuous_part_and_drawn_by_position():
+    game = Latent(network=SMALL, latent=9, codes=5)
+    drawn = game.draw(3, range(400))
+    codes = drawn[:, 9:]
+    assert torch.equal(codes.sum(1), torch.full((400,), 3.0))
+    assert set(codes.unique().tolist()) == {0.0, 3.0}
+    assert (codes.argmax(1).bincount(minlength=5) > 50).all()
+    assert torch.equal(game.draw(3, [17]), drawn[17:18])
+    playing = engine(game)
+    playing.step()
+    with playing.sampling() as players:
+        assert sample(game, players, None, drawn).value.shape == (400, 2)

@@ -1,0 +1,83 @@
+"""Toy data and engines for tests: no files, no codecs."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from sparring.data.reader import Reader
+from sparring.games.latent import Latent
+from sparring.modalities import Modality
+from sparring.networks.mlp import Mlp
+from sparring.optimisers import Adam
+from sparring.plan import Plan
+from sparring.tasks.generation import Generation
+from sparring.training import Engine, Training
+from sparring.types import DataSpec
+
+
+class Plainly(Modality):
+    """Float items as they are."""
+
+    shape: tuple[int, ...] = Field(default=(2,), description="of one item")
+
+    @classmethod
+    def fit(cls, items):
+        return cls(shape=items.shape[1:])
+
+    @classmethod
+    def endings(cls):
+        return (".npy",)
+
+    def spec(self):
+        return DataSpec(self.shape)
+
+    def encode(self, items):
+        return torch.from_numpy(np.asarray(items, np.float32))
+
+    def decode(self, encoded: Tensor):
+        return encoded.numpy()
+
+    def save(self, items, path: Path, conditions=None):
+        np.save(path, items)
+        return [path]
+
+    def preview(self, items, path: Path):
+        np.save(path, items)
+
+
+def items(shape: tuple[int, ...] = (2,), count: int = 96, seed: int = 0) -> np.ndarray:
+    return np.tanh(np.random.default_rng(seed).standard_normal((count, *shape))).astype(np.float32)
+
+
+def engine(
+    game: Latent | None = None,
+    *,
+    shape: tuple[int, ...] = (2,),
+    condition: int = 0,
+    training: Training | None = None,
+    precision: str = "fp32",
+    layout: str = "contiguous",
+    steps: int = 20,
+    data: np.ndarray | None = None,
+    seed: int = 0,
+) -> Engine:
+    data = items(shape) if data is None else data
+    training = training or Training(batch=8, optimiser=Adam(rate=1e-3, rate_final=0.0))
+    classes = None
+    if condition:
+        classes = torch.nn.functional.one_hot(torch.arange(len(data)) % condition, condition).float()
+    codec = Plainly(shape=shape)
+    rows = np.arange(len(data))
+    return Engine(
+        Generation(game=game or Latent(network=Mlp(width=16)), attributes=("label",) if condition else ()),
+        training,
+        DataSpec(shape, condition),
+        train=Reader(data, rows[16:], codec, classes, seed),
+        select=Reader(data, rows[:16], codec, classes, seed),
+        plan=Plan(steps=steps, images_per_step=training.batch, precision=precision, layout=layout),
+        seed=seed,
+        device=torch.device("cpu"),
+    )

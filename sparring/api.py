@@ -16,10 +16,12 @@ import numpy as np
 from sparring.data import DataSource
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
+from sparring.learning import refuse_run_in_the_way
 from sparring.learning import steps as play
 from sparring.limits import Limits
 from sparring.model import Model, load
 from sparring.proposal import propose
+from sparring.run import Run
 from sparring.session import Record
 
 
@@ -73,7 +75,8 @@ def train(  # noqa: PLR0913
     limits = Limits(minutes, steps, images, until)
     import_plugins(plugin)
     folder = Path(out) if out is not None else default_out(data, proposing.get("task") or "generation")
-    proposal = propose(data, store=folder / "data", **proposing)
+    refuse_run_in_the_way(Run(folder), resume=resume, overwrite=overwrite)
+    proposal = propose(data, store=Run(folder).data, **proposing)
     records = play(
         proposal.experiment,
         folder,

@@ -5,6 +5,7 @@ split) in the place of generated ones, at the same counts. Features are those of
 labels, learned on the *train* split alone, or training-free ones; their name is part of the number's name.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -249,7 +250,11 @@ def _fit(material: Material, title: str | None, seed: int, cache: Path | None) -
     part: Features = Classifier()
     if part.refusal(items, labels) is not None:
         part = _training_free(material)
-    folder = None if cache is None else cache / f"{part.name}-{seed}"
+    folder = None
+    if cache is not None:
+        learned = hashlib.blake2b(material.data.digests[rows].tobytes(), digest_size=8)
+        learned.update(b"" if labels is None else labels.tobytes())
+        folder = cache / f"{part.name}-{seed}-{learned.hexdigest()}"
     if folder is not None and folder.is_dir():
         return FittedFeatures.load(folder)
     fitted = part.fit(items, labels, seed)

@@ -59,6 +59,9 @@ def steps(  # noqa: PLR0913
             if dist.is_initialized():
                 dist.barrier()
             yield from Session(run, experiment, material, limits or Limits(), where).play()
+            if joined and dist.is_initialized():
+                # A process that leaves the group while another still talks to it is aborted.
+                dist.barrier()
     finally:
         torch.set_num_threads(threads)
         if joined and dist.is_initialized():
@@ -83,6 +86,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device(chosen)
 
 
+def refuse_run_in_the_way(run: Run, *, resume: bool, overwrite: bool) -> None:
+    """Refuses a folder that holds a run which shall neither go on nor be removed."""
+    if run.exists() and not resume and not overwrite:
+        raise RequestError(f"{run.folder} holds a run already; --resume goes on with it, --overwrite removes it")
+
+
 def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool, overwrite: bool) -> None:
     """Makes the folder ready, or refuses it."""
     described = {
@@ -91,13 +100,13 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
         "skipped": [list(fault) for fault in material.data.faults],
         "notes": list(material.data.notes),
     }
+    refuse_run_in_the_way(run, resume=resume, overwrite=overwrite)
     if run.exists() and not overwrite:
-        if not resume:
-            raise RequestError(f"{run.folder} holds a run already; --resume goes on with it, --overwrite removes it")
         _refuse_another(run, described)
         return
     if overwrite:
-        run.clear()
+        path = getattr(experiment.data, "path", None)
+        run.clear(keep=None if path is None else Path(path))
     table = None
     if material.conditions is not None:
         table = ConditionTable.of(material.conditions, material.columns(material.splits.train))

@@ -161,8 +161,9 @@ class Model:
             kept = {field: getattr(own, field) for field in type(own).model_fields if field != "path"}
             source = source.but(**kept)
         shape = self.modality.spec().shape
-        if "size" in type(source).model_fields and len(shape) == 3:
-            source = source.but(size=shape[1:], **({"color": "grey" if shape[0] == 1 else "rgb"}))
+        if len(shape) == 3:
+            wanted = {"size": shape[1:], "color": "grey" if shape[0] == 1 else "rgb"}
+            source = source.but(**{name: value for name, value in wanted.items() if name in type(source).model_fields})
         return source.load()
 
     def evaluate(

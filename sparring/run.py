@@ -53,6 +53,11 @@ class Run:
         return self.folder / "generator.safetensors"
 
     @property
+    def data(self) -> Path:
+        """The folder of data that were given in memory."""
+        return self.folder / "data"
+
+    @property
     def samples(self) -> Path:
         """The folder of pictures from the same latents."""
         return self.folder / "samples"
@@ -61,14 +66,21 @@ class Run:
         """Whether the folder holds a run."""
         return self.experiment.is_file()
 
-    def clear(self) -> None:
-        """Removes what an earlier run left, and nothing else."""
+    def clear(self, keep: Path | None = None) -> None:
+        """Removes what an earlier run left, and nothing else.
+
+        Args:
+            keep: a file of data that the next run learns from.
+        """
         for file in ("experiment.json", "plan.json", "generator.safetensors", "report.html"):
             (self.folder / file).unlink(missing_ok=True)
         for log in self.folder.glob("*.jsonl"):
             log.unlink()
-        for folder in ("checkpoints", "codec", "samples", "data"):
+        for folder in ("checkpoints", "codec", "samples", "features"):
             shutil.rmtree(self.folder / folder, ignore_errors=True)
+        for file in self.data.glob("*"):
+            if keep is None or file.resolve() != keep.resolve():
+                file.unlink()
 
     @contextmanager
     def lock(self) -> Iterator[None]:

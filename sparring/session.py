@@ -70,7 +70,7 @@ class Session:
         self.notes: list[str] = []
         self.engine = self._restored() or self._started()
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
-        self.saved = self.engine.step_number if run.generator.is_file() else -1
+        self.saved = self.engine.step_number if run.generator.is_file() else 0
 
     def _engine(self, plan: Plan) -> Engine:
         e = self.experiment
@@ -149,7 +149,7 @@ class Session:
                     yield from self._stop_if_similar_enough()
                 since, clock = engine.step_number, time.monotonic()
         except GeneratorExit:
-            if engine.step_number and not self.sums:
+            if engine.step_number != self.saved and not self.sums:
                 self._save()
             raise
         if engine.step_number != self.saved:
@@ -246,12 +246,12 @@ class Session:
         return self.material.modality.decode(made.value), columns
 
     def _save(self) -> None:
-        """Writes checkpoint, model and picture."""
+        """Writes model, picture and, last, the checkpoint, so that a crash leaves none that is newer than the model."""
         self.saved = self.engine.step_number
         if not is_first():
             return
-        self.run.save(self.saved, *self.engine.state())
         made, _ = self._samples(GRID)
         self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
         self.run.samples.mkdir(exist_ok=True)
         self.material.modality.preview(made, self.run.samples / f"{self.saved:08d}.png")
+        self.run.save(self.saved, *self.engine.state())

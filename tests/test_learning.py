@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sparring import evaluation
-from sparring.api import Interrupted, train
+from sparring.api import Interrupted, score, train
 from sparring.errors import RequestError, RunError, TrainingError
 from sparring.learning import steps
 from sparring.limits import Bound, Limits
@@ -290,6 +290,63 @@ def test_an_evaluation_names_features_floor_and_protocol(tmp_path, proposal):
     assert found.protocol["features"] == "classifier"
     assert json.loads(json.dumps(found.to_json())) == found.to_json()
     assert model.evaluate().rows == found.rows
+
+
+def shades(seed, count=300):
+    return np.random.default_rng(seed).integers(0, 255, (count, 8, 8, 1), dtype=np.uint8)
+
+
+def test_data_in_memory_are_kept_with_the_run_that_learned_them(tmp_path):
+    options = {"out": tmp_path / "run", "recipe": "dense", "settings": FIXED}
+    train(shades(0), steps=2, **options)
+    first = list((tmp_path / "run" / "data").iterdir())
+    with pytest.raises(RequestError, match="holds a run already"):
+        train(shades(1), steps=2, **options)
+    assert list((tmp_path / "run" / "data").iterdir()) == first
+    train(shades(1), steps=2, overwrite=True, **options)
+    (kept,) = (tmp_path / "run" / "data").iterdir()
+    assert np.array_equal(np.load(kept), shades(1))
+    model = train(shades(1), steps=4, resume=True, **options)
+    assert model.evaluate(metrics=["kid"]).rows
+
+
+def test_an_overwritten_run_leaves_no_features_of_its_data(tmp_path, proposal):
+    run = tmp_path / "run"
+    played(run, proposal, Limits(steps=2))
+    load(run).evaluate(metrics=["kid"])
+    assert list((run / "features").iterdir())
+    played(run, proposal, Limits(steps=2), overwrite=True)
+    assert not (run / "features").exists()
+
+
+def test_a_model_reads_other_arrays_as_it_read_its_own(tmp_path, proposal):
+    np.savez(tmp_path / "other.npz", samples=shades(2, 60), label=np.arange(60) % 10)
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    scores = score(tmp_path / "run", tmp_path / "other.npz")
+    assert list(scores)[:2] == ["other.npz#0", "other.npz#1"]
+    found = load(tmp_path / "run").evaluate(against=tmp_path / "other.npz", metrics=["kid"])
+    assert found.protocol["reference"] == "60 held back"
+
+
+def test_no_checkpoint_is_newer_than_its_model(tmp_path, proposal, monkeypatch):
+    def full(*_):
+        raise RunError("no space left")
+
+    monkeypatch.setattr(Run, "write_tensors", full)
+    with pytest.raises(RunError, match="no space left"):
+        played(tmp_path / "run", proposal, Limits(steps=2))
+    assert Run(tmp_path / "run").restore() is None
+
+
+def test_closing_a_run_that_is_saved_writes_nothing(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=4))
+    (newest,) = Run(tmp_path / "run").checkpoints()
+    before = newest.stat().st_ino
+    limits = Limits(steps=8)
+    records = steps(proposal.experiment, tmp_path / "run", limits=limits, material=proposal.material, resume=True)
+    assert next(records).note == "goes on after step 4"
+    records.close()
+    assert newest.stat().st_ino == before
 
 
 def test_too_few_items_are_an_honest_refusal(tmp_path):

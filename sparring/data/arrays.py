@@ -1,5 +1,6 @@
 """Arrays: pictures or points in ``.npy`` and ``.npz`` files, or in memory."""
 
+import hashlib
 import os
 import zipfile
 import zlib
@@ -72,7 +73,7 @@ def store_arrays(array: Any, folder: Path, labels: Any = None) -> Arrays:
 
     Args:
         array: pictures ``(n, h, w[, c])`` or points ``(n, d)`` as an array or tensor, or a list of pictures.
-        folder: where ``data.npz`` is written.
+        folder: where the file is written, called after its content, so that it never takes the place of other data.
         labels: one per item, or one sequence per attribute by its name.
 
     Raises:
@@ -88,12 +89,23 @@ def store_arrays(array: Any, folder: Path, labels: Any = None) -> Arrays:
             raise RequestError(f"'{name}' has {len(values)} values for {len(items)} items; give one an item")
     if items.dtype == object:
         raise RequestError("the data hold Python objects, not numbers; give an array of one shape and type")
-    path = Path(folder) / ("data.npz" if attributes else "data.npy")
+    path = Path(folder) / f"{_content(items, attributes)}{'.npz' if attributes else '.npy'}"
+    if path.is_file():
+        return Arrays(path=str(path))
     if attributes:
         write_npz(path, {"samples": items, **attributes})
     else:
         write_npy(path, items)
     return Arrays(path=str(path))
+
+
+def _content(items: np.ndarray, attributes: Mapping[str, np.ndarray]) -> str:
+    """A hash of the data."""
+    digest = hashlib.blake2b(f"{items.dtype.str}{items.shape}".encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(items))
+    for name, values in attributes.items():
+        digest.update("\0".join([name, *values.tolist()]).encode())
+    return digest.hexdigest()
 
 
 def _plain(values: Any) -> Any:

@@ -173,9 +173,38 @@ def test_each_channel_of_real_triples_goes_through_all_digits():
 
 
 def test_the_extreme_shares_and_the_ratio_are_bounded():
-    found = mnist.judged(5.0, 4.0, [0.06, *[0.1] * 8, 0.14], minutes=10.0)
-    assert [ledger.keeps(m.value, m.bound) for m in found] == [True, False, False]
-    assert mnist.judged(5.0, 4.0, [0.1] * 10, minutes=7.0)[0].bound == ""
+    found = mnist.spread([0.06, *[0.1] * 8, 0.14], minutes=10.0)
+    assert [ledger.keeps(m.value, m.bound) for m in found] == [False, False]
+    source = np.random.default_rng(0)
+    held = [judges.Held(source.integers(0, 255, (400, 28, 28, 1), dtype=np.uint8), None) for _ in range(3)]
+    scales = [mnist.Scale(Brightness(name), judges.Real(*held, ())) for name in ("first", "second")]
+    ratio, other = mnist.distances(scales, held[1].pictures, minutes=10.0)
+    assert ratio.value == other.value == pytest.approx(1)
+    assert [ratio.bound, other.bound] == ["<= 1.25", ""]
+    assert mnist.distances(scales, held[1].pictures, minutes=7.0)[0].bound == ""
+    assert mnist.distances(scales, held[1].pictures // 2, minutes=7.0)[0].value > 10
+
+
+class Brightness:
+    def __init__(self, name):
+        self.name = name
+
+    def features(self, pictures):
+        return pictures.reshape(len(pictures), 4, -1).mean(2) / 255
+
+
+def test_the_plain_classifier_learns_and_is_read_back_the_same(tmp_path):
+    source = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    pictures = source.integers(0, 60, (600, 28, 28, 1), dtype=np.uint8)
+    for label in range(3):
+        pictures[labels == label, 8 * label : 8 * label + 8] += 120
+    held = judges.Held(pictures, labels)
+    data = judges.Real(held, held.first(30), held.first(60), ("a", "b", "c"))
+    first, again = (judges.plain_digit_judge(data, tmp_path) for _ in range(2))
+    assert np.mean(first.classes(pictures) == labels) > 0.95
+    np.testing.assert_array_equal(first.features(pictures), again.features(pictures))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_agreement_is_the_share_of_equal_labels():

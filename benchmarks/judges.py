@@ -159,8 +159,8 @@ def digit_judge(data: Real) -> Judge:
 class PlainClassifier(nn.Module):
     """The digit classifier of many tutorials: two convolutions, each with pooling, and a dense layer of 128.
 
-    Its features are that layer's, after the ReLU. It learns by Adam, rate 1e-3, in four passes of batches of 128 without
-    augmentation. A classifier that is moved and normalised while it learns (the library's own) lowers the floor by more
+    Its features are that layer's, after the ReLU. It learns by Adam, rate 1e-3, in four passes of batches of 128
+    without augmentation. The library's own classifier, with its moved pictures and batch norm, lowers the floor by more
     than the distances of generated digits, so ratios of the two are not comparable: both are reported.
     """
 

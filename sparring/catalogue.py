@@ -7,7 +7,7 @@ from typing import Any
 
 from sparring import recipes
 from sparring.experiment import Experiment
-from sparring.metrics import Metric  # noqa: F401  (imports bring the kinds)
+from sparring.metrics.features import Features  # noqa: F401  (imports bring the kinds)
 from sparring.part import FieldDescription, Part
 from sparring.training import Training
 

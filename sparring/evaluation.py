@@ -1,12 +1,12 @@
-"""Evaluation: every number with its protocol, its interval and its floor.
+"""Evaluation: every number with its protocol, its interval, its floor and its baselines.
 
 The *report* split is the reference. The floor of a number is the same number for held-back real items (the *select*
-split) in the place of generated ones, at the same counts. Features are those of a small classifier of the data's own
-labels, learned on the *train* split alone, or training-free ones; their name is part of the number's name.
+split) in the place of generated ones, at the same counts; a baseline's is that for items made without any training.
+Features are learned on the *train* split alone, or training-free; their name is part of the number's name. Which
+metrics, features and baselines judge is said by :mod:`sparring.jury`.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,16 +15,11 @@ import numpy as np
 
 from sparring.errors import DataError
 from sparring.experiment import Material
-from sparring.metrics import Evidence, Metric
-from sparring.metrics.discriminator import Discriminator
-from sparring.metrics.features import Features, FittedFeatures
-from sparring.metrics.features.classifier import Classifier
-from sparring.metrics.features.identity import Identity
-from sparring.metrics.features.random_conv import RandomConv
-from sparring.metrics.frechet import Frechet
-from sparring.metrics.kernel import Kid
-from sparring.metrics.precision_recall import PrecisionRecall
-from sparring.metrics.shares import ClassShares
+from sparring.jury import Jury
+from sparring.metrics import Evidence, Metric, Specimens
+from sparring.metrics.features import FittedFeatures
+from sparring.randomness import derive
+from sparring.tasks import Task
 
 QUICK_COUNT = 1000
 """Generated and real items in the quick numbers while training."""
@@ -44,6 +39,7 @@ class Row:
         high: upper end.
         floor: the same for held-back real items, or None where there are too few.
         better: ``"lower"`` or ``"higher"``, or ``""`` where neither is.
+        baselines: the same for each baseline that it was taken of, by the baseline's name.
     """
 
     name: str
@@ -52,6 +48,7 @@ class Row:
     high: float | None = None
     floor: float | None = None
     better: str = ""
+    baselines: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,14 +76,18 @@ class Evaluation:
 
     def lines(self) -> list[str]:
         """A table for people."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row.baselines))
         head = f"{'metric':<34}{'value':>11}{'95 % interval':>22}{'floor':>11}"
-        lines = [head]
+        lines = [head + "".join(f"{name:>{len(name) + 3}}" for name in columns)]
         for row in self.rows:
             interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
+            told = [f"{row.baselines[n]:.4g}" if n in row.baselines else "" for n in columns]
+            beside = "".join(f"{text:>{len(n) + 3}}" for n, text in zip(columns, told, strict=True))
             floor = "" if row.floor is None else f"{row.floor:.4g}"
-            lines.append(f"{row.name:<34}{row.value:>11.4g}{interval:>22}{floor:>11}")
+            lines.append(f"{row.name:<34}{row.value:>11.4g}{interval:>22}{floor:>11}{beside}".rstrip())
         lines += [f"{name}: not taken, {reason}" for name, reason in self.refused.items()]
-        lines.append("floor: the same number for held-back real items; " + ", ".join(_said(self.protocol)))
+        beaten = f"; {', '.join(columns)}: for items made without a model" if columns else ""
+        lines.append(f"floor: the same number for held-back real items{beaten}; " + ", ".join(_said(self.protocol)))
         return lines
 
 
@@ -94,30 +95,27 @@ def _said(protocol: dict[str, Any]) -> list[str]:
     return [f"{name.replace('_', ' ')} {value}" for name, value in protocol.items()]
 
 
-def quick(material: Material, made: np.ndarray, seed: int) -> Evaluation:
+def quick(task: Task, material: Material, made: Specimens, *, seed: int) -> Evaluation:
     """Training-free numbers within seconds, against the *select* split, or *train* where nothing is held back.
 
     The floor is that of other items that were learned from.
 
     Args:
+        task: what the model is for.
         material: what the experiment works on.
-        made: generated items, decoded.
+        made: what the model makes.
         seed: of the features.
     """
-    splits = material.splits
+    splits, jury = material.splits, Jury.quick(task, material.data, seed=seed)
     against, name = (splits.select, "select") if len(splits.select) else (splits.train, "train")
-    real = _take(material, against, len(made))[0]
-    learned = _take(material, splits.train, 2 * len(made))[0]
-    fitted = _training_free(material).fit(learned, None, seed)
-    test, fake, other = (_evidence(items, fitted) for items in (real, made, learned[::2]))
-    rows, refused = _rows((Frechet(), Kid()), (other, test, fake), other, fitted)
-    protocol = {"features": fitted.name, "generated": len(made), "reference": f"{len(real)} of {name}", "seed": seed}
+    real = _take(material, against, len(made))
+    learned = _take(material, splits.train, 2 * len(made))
+    fitted = jury.fit(learned.items, None)
+    other = Specimens(learned.items[::2])
+    test, fake, floor = (_evidence(side, fitted) for side in (real, made, other))
+    rows, refused = _rows(jury.metrics, Sides(floor, test, fake), {"floor": floor}, fitted)
+    protocol = {"features": _named(fitted), "generated": len(made), "reference": f"{len(real)} of {name}", "seed": seed}
     return Evaluation(tuple(rows), protocol, refused)
-
-
-def default_metrics() -> tuple[Metric, ...]:
-    """The metrics of an evaluation for which none are named."""
-    return (Frechet(), Kid(), PrecisionRecall(), ClassShares(), Discriminator())
 
 
 @dataclass(frozen=True)
@@ -125,35 +123,26 @@ class Judged:
     """What an evaluation asks of a model, so that it needs to know no more of it.
 
     Attributes:
-        sample: ``n`` decoded items with the attributes that each was made for.
-        score: the discriminator's verdict on decoded items with their attributes.
+        sample: ``n`` decoded items with what belongs to each.
+        score: the discriminator's verdict on items, ``(n,)``; None where it has none on such items.
     """
 
-    sample: Callable[[int], tuple[np.ndarray, dict[str, np.ndarray]]]
-    score: Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray]
+    sample: Callable[[int], Specimens]
+    score: Callable[[Specimens], np.ndarray | None]
 
 
-def evaluate(  # noqa: PLR0913
-    judged: Judged,
-    material: Material,
-    *,
-    metrics: Sequence[Metric] = (),
-    count: int | None = None,
-    cache: Path | None = None,
-    seed: int = 0,
-) -> Evaluation:
-    """Every number with its interval and its floor.
+def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | None = None) -> Evaluation:
+    """Every number with its interval, its floor and its baselines.
 
     Args:
         judged: the model.
         material: what it was trained on, or what it is to be compared with.
-        metrics: the metrics; :func:`default_metrics` where none are named.
-        count: generated items, at most :data:`MOST`; as many as the reference holds where not given.
+        jury: what judges it; at most :data:`MOST` items are generated, whatever its count.
         cache: a folder in which fitted features are kept.
-        seed: of the features.
 
     Raises:
         DataError: no items are held back to compare with.
+        RequestError: the features that were asked for cannot describe such items.
     """
     splits = material.splits
     if not len(splits.report):
@@ -161,106 +150,128 @@ def evaluate(  # noqa: PLR0913
             f"{len(material.data)} items are too few to hold any back, so nothing can be measured honestly; "
             "evaluate with --against and other items of the kind"
         )
-    real, columns = _take(material, splits.report, MOST)
-    title = _label(material)
-    fitted = _fit(material, title, seed, cache)
-    classes = {} if title is None else _classes(material.data.attributes[title])
-    made, asked = judged.sample(min(count or len(real), MOST))
-    learned, learned_columns = _take(material, splits.train, len(made))
+    labelled = Labelled.of(material)
+    fitted = jury.fit_once(material, labelled.numbers(splits.train), cache)
+    real = _take(material, splits.report, MOST)
+    made = judged.sample(min(jury.count or len(real), MOST))
+    learned = _take(material, splits.train, len(made))
 
-    def side(items: np.ndarray, cols: dict[str, np.ndarray]) -> Evidence:
-        return _evidence(items, fitted, _numbers(cols.get(title or ""), classes), judged.score(items, cols))
+    def side(items: Specimens) -> Evidence:
+        return _evidence(items, fitted, labelled.of_columns(items.columns), judged.score(items))
 
-    floor = side(*_take(material, splits.select, len(made))) if len(splits.select) else None
-    sides = side(learned, learned_columns), side(real, columns), side(made, asked)
-    rows, refused = _rows(metrics or default_metrics(), sides, floor, fitted)
-    protocol: dict[str, Any] = {"features": fitted.name, "generated": len(made), "reference": f"{len(real)} held back"}
+    sides = Sides(side(learned), side(real), side(made))
+    others = {"floor": side(_take(material, splits.select, len(made)))} if len(splits.select) else {}
+    for baseline in jury.baselines:
+        if baseline.refusal(learned, made) is None:
+            found = baseline(learned, made, derive(jury.seed, baseline.name))
+            others[baseline.name] = sides.train if found is learned else side(found)
+    rows, refused = _rows(jury.metrics, sides, others, fitted)
+    return Evaluation(tuple(rows), _protocol(sides, others.get("floor"), fitted) | {"seed": jury.seed}, refused)
+
+
+def _protocol(sides: "Sides", floor: Evidence | None, fitted: FittedFeatures | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"features": _named(fitted), "generated": len(sides.fake)}
+    found["reference"] = f"{len(sides.test)} held back"
     if floor is not None:
-        protocol["floor_items"] = len(floor.items)
-    if "accuracy" in fitted.facts:
-        protocol["classifier_accuracy"] = round(fitted.facts["accuracy"], 4)
-    return Evaluation(tuple(rows), protocol | {"seed": seed}, refused)
+        found["floor_items"] = len(floor)
+    if fitted is not None and "accuracy" in fitted.facts:
+        found["classifier_accuracy"] = round(fitted.facts["accuracy"], 4)
+    return found
+
+
+def _named(fitted: FittedFeatures | None) -> str:
+    return "none" if fitted is None else fitted.name
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The three sides of a comparison: what was learned from, the reference, and what is judged."""
+
+    train: Evidence
+    test: Evidence
+    fake: Evidence
 
 
 def _rows(
-    metrics: Sequence[Metric],
-    sides: tuple[Evidence, Evidence, Evidence],
-    floor: Evidence | None,
-    fitted: FittedFeatures,
+    metrics: tuple[Metric, ...], sides: Sides, others: dict[str, Evidence], fitted: FittedFeatures | None
 ) -> tuple[list[Row], dict[str, str]]:
-    train, test, fake = sides
+    """The numbers of every metric; ``others`` are put in the place of what is judged, the floor among them."""
     rows: list[Row] = []
     refused: dict[str, str] = {}
     for metric in metrics:
-        reason = metric.refusal(train, test, fake)
+        reason = metric.refusal(sides.train, sides.test, sides.fake)
         if reason is not None:
             refused[metric.name] = reason
             continue
-        has_floor = floor is not None and metric.refusal(train, test, floor) is None
-        floors = metric(train, test, floor) if has_floor and floor is not None else {}
-        for name, reading in metric(train, test, fake).items():
-            full = f"{name}[{fitted.name}]" if metric.featured else name
-            bottom = floors[name].value if name in floors else None
-            rows.append(Row(full, reading.value, reading.low, reading.high, bottom, reading.better))
+        beside: dict[str, dict[str, float]] = {}
+        for title, other in others.items():
+            wanted = title == "floor" or metric.compared
+            if wanted and metric.refusal(sides.train, sides.test, other) is None:
+                for name, reading in metric(sides.train, sides.test, other).items():
+                    beside.setdefault(name, {})[title] = reading.value
+        for name, reading in metric(sides.train, sides.test, sides.fake).items():
+            values = beside.get(name, {})
+            floor = values.pop("floor", None)
+            title = _title(metric, name, fitted)
+            rows.append(Row(title, reading.value, reading.low, reading.high, floor, reading.better, values))
     return rows, refused
 
 
+def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:
+    """The number's name with the features', or the one that it has in these features alone, as FID."""
+    own = {} if fitted is None else fitted.part.titles
+    return own[number] if metric.featured and number in own else metric.printed(number, _named(fitted))
+
+
 def _evidence(
-    items: np.ndarray, fitted: FittedFeatures, labels: np.ndarray | None = None, scores: np.ndarray | None = None
+    side: Specimens,
+    fitted: FittedFeatures | None,
+    labels: np.ndarray | None = None,
+    scores: np.ndarray | None = None,
 ) -> Evidence:
-    features, predicted = fitted.look(items)
-    return Evidence(items, features, labels, predicted, scores)
+    if fitted is None:
+        return Evidence(side.items, np.zeros((len(side), 0)), labels, None, scores, None, side.given, side.truth)
+    look = fitted.look(side.items)
+    return Evidence(side.items, look.features, labels, look.classes, scores, look.probabilities, side.given, side.truth)
 
 
-def _take(material: Material, rows: np.ndarray, most: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _take(material: Material, rows: np.ndarray, most: int) -> Specimens:
     """At most so many items of a split, spread evenly over it, with their attributes."""
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-    return np.asarray(material.data.items[rows]), material.columns(rows)
+    return Specimens(np.asarray(material.data.items[rows]), material.columns(rows))
 
 
-def _label(material: Material) -> str | None:
-    """The attribute that a classifier can learn: the first with few classes and enough items of each."""
-    for name, values in material.data.attributes.items():
-        _, counts = np.unique(values[material.splits.train], return_counts=True)
-        if 2 <= len(counts) <= 200 and np.median(counts) >= 10:
-            return name
-    return None
+@dataclass(frozen=True)
+class Labelled:
+    """The attribute that a classifier can learn: the first with few classes and enough items of each.
 
+    Attributes:
+        values: of all items, or None where there is no such attribute.
+        title: its name.
+    """
 
-def _classes(values: np.ndarray) -> dict[str, int]:
-    return {name: number for number, name in enumerate(np.unique(values))}
+    values: np.ndarray | None
+    title: str = ""
 
+    @classmethod
+    def of(cls, material: Material) -> Self:
+        """The attribute of these data."""
+        for name, values in material.data.attributes.items():
+            _, counts = np.unique(values[material.splits.train], return_counts=True)
+            if 2 <= len(counts) <= 200 and np.median(counts) >= 10:
+                return cls(values, name)
+        return cls(None)
 
-def _numbers(values: np.ndarray | None, classes: dict[str, int]) -> np.ndarray | None:
-    return None if values is None else np.array([classes[value] for value in values], np.int64)
+    def numbers(self, rows: np.ndarray) -> np.ndarray | None:
+        """The numbers of the classes in these rows of the data, sorted by name."""
+        return None if self.values is None else self._numbers(self.values[rows])
 
+    def of_columns(self, columns: dict[str, np.ndarray]) -> np.ndarray | None:
+        """The numbers of the classes in these columns; None where they do not hold the attribute."""
+        return self._numbers(columns[self.title]) if self.values is not None and self.title in columns else None
 
-def _training_free(material: Material) -> Features:
-    return RandomConv() if material.data.items.shape[1:] and len(material.data.items.shape) == 4 else Identity()
-
-
-def _fit(material: Material, title: str | None, seed: int, cache: Path | None) -> FittedFeatures:
-    """The features for these data, from the cache where they were fitted before."""
-    rows = material.splits.train
-    labels = None
-    if title is not None:
-        labels = _numbers(material.data.attributes[title][rows], _classes(material.data.attributes[title]))
-    items = np.asarray(material.data.items[rows])
-    part: Features = Classifier()
-    if part.refusal(items, labels) is not None:
-        part = _training_free(material)
-    folder = None
-    if cache is not None:
-        learned = hashlib.blake2b(material.data.digests[rows].tobytes(), digest_size=8)
-        learned.update(b"" if labels is None else labels.tobytes())
-        folder = cache / f"{part.name}-{seed}-{learned.hexdigest()}"
-    if folder is not None and folder.is_dir():
-        return FittedFeatures.load(folder)
-    fitted = part.fit(items, labels, seed)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        fitted.save(folder)
-        # Read back, so that a second evaluation has the same memory layout and gives the same last digit.
-        return FittedFeatures.load(folder)
-    return fitted
+    def _numbers(self, values: np.ndarray) -> np.ndarray:
+        assert self.values is not None
+        found = {name: number for number, name in enumerate(np.unique(self.values))}
+        return np.array([found[value] for value in values], np.int64)

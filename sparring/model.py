@@ -15,7 +15,8 @@ from sparring.data.opening import open_data
 from sparring.errors import DataError, RequestError, RunError
 from sparring.evaluation import Evaluation, Judged, evaluate
 from sparring.experiment import Experiment, Material, gather
-from sparring.metrics import Metric
+from sparring.jury import Jury
+from sparring.metrics import Metric, Specimens
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions, ConditionTable
 from sparring.part import Part
@@ -176,12 +177,13 @@ class Model:
         """Judges the model, as :func:`sparring.evaluate` does."""
         chosen = [Metric.find(name)() for name in metrics]
         material = self._material(against)
-        judged = Judged(
-            lambda n: self.sample_with_conditions(n, seed=EVALUATION_SEED),
-            lambda items, columns: self.score(items, columns if self._knows(columns) else None),
-        )
+        jury = Jury.of(self.experiment.task, material.data, metrics=chosen, count=count)
+        judged = Judged(lambda n: Specimens(*self.sample_with_conditions(n, seed=EVALUATION_SEED)), self._verdict_on)
         cache = None if against is not None else self.run.folder / "features"
-        return evaluate(judged, material, metrics=chosen, count=count, cache=cache)
+        return evaluate(judged, material, jury, cache=cache)
+
+    def _verdict_on(self, side: Specimens) -> np.ndarray:
+        return self.score(side.items, side.columns if self._knows(side.columns) else None)
 
     def _knows(self, columns: Mapping[str, np.ndarray]) -> bool:
         return self.conditions is not None and all(title in columns for title in self.conditions.titles)
@@ -208,6 +210,7 @@ class Model:
                 for name, values in own.data.attributes.items()
                 if name in other.attributes
             },
+            known={name: value for name, value in own.data.known.items() if name != "stacked"},
         )
         return replace(own, data=joined, splits=replace(own.splits, report=rows), encoded=None)
 

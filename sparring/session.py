@@ -11,6 +11,7 @@ import torch.distributed as dist
 from sparring import evaluation
 from sparring.experiment import Experiment, Material
 from sparring.limits import Bound, Limits
+from sparring.metrics import Specimens
 from sparring.modalities.conditions import ConditionTable
 from sparring.plan import Plan
 from sparring.planning import make_plan
@@ -161,8 +162,8 @@ class Session:
 
     def _judge(self) -> evaluation.Evaluation:
         """Quick numbers of what the model makes now, kept in ``metrics.jsonl``."""
-        made, _ = self._samples(evaluation.QUICK_COUNT)
-        found = evaluation.quick(self.material, made, 0)
+        made = Specimens(*self._samples(evaluation.QUICK_COUNT))
+        found = evaluation.quick(self.experiment.task, self.material, made, seed=0)
         self.run.append("metrics", {"step": self.engine.step_number, **found.to_json()})
         return found
 

@@ -42,7 +42,8 @@ def test_links_inside_the_project_lead_somewhere(page):
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("kind", ["recipe", "loss", "penalty", "constraint", "view", "network", "optimiser", "metric"])
+@pytest.mark.parametrize("kind", ["recipe", "loss", "penalty", "constraint", "view", "network", "optimiser",
+                                  "metric", "features", "baseline"])  # fmt: skip
 def test_the_page_of_parts_names_every_part_of_this_package(kind):
     text = (ROOT / "docs" / "parts.md").read_text("utf-8")
     there = recipes_or_parts(kind)

@@ -42,6 +42,8 @@ class Dataset:
         test: whether an item is in the official test split, ``(n,)`` bool, or None where there is none.
         faults: what was skipped.
         notes: what was changed on reading, one line each ("12 pictures had transparency, composited on white").
+        known: what the source knows of the distribution, for metrics: ``centres`` ``(modes, d)`` and ``sigma`` of a
+            mixture of Gaussians; ``stacked``, the class of each channel of each picture, ``(n, channels)`` integers.
     """
 
     items: Items
@@ -52,6 +54,7 @@ class Dataset:
     test: np.ndarray | None = None
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    known: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -88,6 +88,7 @@ class StackedMnist(DataSource):
             digests=np.concatenate(blocks),
             attributes={"label": label} if self.labelled else {},
             notes=single.notes + shadowed(self.name),
+            known={"stacked": np.unique(single.attributes["label"], return_inverse=True)[1][triples]},
         )
 
 
@@ -123,4 +124,5 @@ def _mixture(centres: np.ndarray, sigma: float, count: int, seed: int, *, name: 
         names=[f"{name}#{row}" for row in range(count)],
         digests=digests(points),
         notes=shadowed(name),
+        known={"centres": centres, "sigma": sigma},
     )

@@ -1,12 +1,13 @@
 """The kind: a metric compares generated with real items and names its numbers."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 
-from sparring.data import Items
+from sparring.data import Dataset, Items
 from sparring.part import Part
 
 LARGEST_FEATURE = 1e20
@@ -31,6 +32,26 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Specimens:
+    """Items with what belongs to each, before anything is worked out about them.
+
+    Attributes:
+        items: decoded items, ``(n, ...)``.
+        columns: one array of strings ``(n,)`` per attribute, as asked or as in the data.
+        given: what each item was made from, ``(n, ...)``, where the task is a restoration or translation.
+        truth: what each item should have been, ``(n, ...)``, where that is known.
+    """
+
+    items: np.ndarray
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    given: np.ndarray | None = None
+    truth: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """One side of a comparison: items with all that was worked out about them once.
 
@@ -40,6 +61,9 @@ class Evidence:
         labels: class of each item, ``(n,)`` integers, as asked or as in the data; None without labels.
         predicted: class of each item by the evaluation's own classifier, ``(n,)``, or None where there is none.
         scores: the discriminator's verdict, ``(n,)``, or None where there is no discriminator.
+        probabilities: of each class by the evaluation's own classifier, ``(n, classes)``, or None.
+        given: what each item was made from, ``(n, ...)``, or None.
+        truth: what each item should have been, ``(n, ...)``, or None where there is no such thing.
     """
 
     items: Items
@@ -47,6 +71,9 @@ class Evidence:
     labels: np.ndarray | None = None
     predicted: np.ndarray | None = None
     scores: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+    given: np.ndarray | None = None
+    truth: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -68,12 +95,26 @@ class Metric(Part):
     Attributes:
         featured: whether the numbers depend on the feature network, whose name is then part of theirs.
         protocol: how the number is taken and what its interval covers, one line.
+        modalities: names of the codecs whose items it takes; none: of all.
+        rank: its place among those that are taken where none are named; None: only by name.
+        paired: whether it compares each item with its truth, which generation has not.
+        quick: whether it is among the few that are taken while training.
+        compared: whether baselines are measured beside it; not where that would take too long.
     """
 
     kind: ClassVar[str] = "metric"
     home: ClassVar[str] = "sparring.metrics"
     featured: ClassVar[bool] = True
     protocol: ClassVar[str]
+    modalities: ClassVar[tuple[str, ...]] = ()
+    rank: ClassVar[int | None] = None
+    paired: ClassVar[bool] = False
+    quick: ClassVar[bool] = False
+    compared: ClassVar[bool] = True
+
+    def about(self, data: Dataset) -> Self | None:
+        """The metric with what is known of the data filled in; None where it has nothing to say of such data."""
+        return self
 
     @abstractmethod
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -92,3 +133,21 @@ class Metric(Part):
     def printed(self, number: str, features: str) -> str:
         """A number's name as it is printed, ``"frechet[digits-cnn]"``."""
         return f"{number}[{features}]" if self.featured else number
+
+
+class Ranked(Protocol):
+    """What a part must say to be chosen by itself: :attr:`Metric.modalities` and :attr:`Metric.rank`."""
+
+    name: ClassVar[str]
+    modalities: ClassVar[tuple[str, ...]]
+    rank: ClassVar[int | None]
+
+
+R = TypeVar("R", bound=Ranked)
+
+
+def ranked(parts: Iterable[type[R]], modality: str) -> list[type[R]]:
+    """Those that are taken of such data where none are named, in their order."""
+    for_these = [part for part in parts if not part.modalities or modality in part.modalities]
+    order = sorted((part.rank, part.name, i) for i, part in enumerate(for_these) if part.rank is not None)
+    return [for_these[i] for _, _, i in order]

@@ -23,6 +23,8 @@ class Discriminator(Metric):
     Neither end is better: a beaten discriminator scores .5, and so does one that never learned.
     """
 
+    rank: ClassVar[int | None] = 80
+
     threshold: float | None = Field(
         default=None, description="scores above it are called real: 0 for signed losses; none: fitted on training items"
     )

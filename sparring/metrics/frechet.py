@@ -37,6 +37,8 @@ class Gaussian(NamedTuple):
 class Frechet(Metric):
     """Squared Fréchet distance of the generated items' features from the reference's."""
 
+    rank: ClassVar[int | None] = 10
+    quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "float64, unbiased covariances, against the reference split; the value grows as counts shrink, so compare at "
         "equal counts; interval: normal, by the distance's influence function, sampling of both sides at these counts"

@@ -19,6 +19,9 @@ _CHUNK = 1024
 class Kid(Metric):
     """Unbiased squared maximum mean discrepancy under the kernel (x.y / d + 1)^3; may be negative."""
 
+    rank: ClassVar[int | None] = 20
+    quick: ClassVar[bool] = True
+
     most: int = Field(
         default=10_000, ge=2, le=100_000, description="items of each side; of more, a seeded choice is taken"
     )

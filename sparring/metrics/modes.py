@@ -3,14 +3,14 @@
 Published protocol: 2,500 points of a mixture, 26,000 pictures of three stacked digits (Srivastava et al. 2017, VEEGAN).
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 
-from sparring.data import Items
+from sparring.data import Dataset, Items
 from sparring.errors import RequestError
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.features import FittedFeatures
@@ -21,6 +21,9 @@ Counts = Int[np.ndarray, " modes"]
 
 class MixtureModes(Metric):
     """Modes covered, share of high-quality points, and each mode's share and variance beside the truth."""
+
+    modalities: ClassVar[tuple[str, ...]] = ("points",)
+    rank: ClassVar[int | None] = 70
 
     centres: tuple[tuple[float, ...], ...] = Field(default=(), description="means of the equally likely Gaussians")
     sigma: float = Field(default=0.05, gt=0, description="their standard deviation in each dimension")
@@ -34,6 +37,12 @@ class MixtureModes(Metric):
         "point; shares and variances are those of the high-quality points, as ratios to the truth of equal Gaussians "
         "cut at the radius; interval: score interval of the high-quality share (Wilson)"
     )
+
+    def about(self, data: Dataset) -> Self | None:
+        """With the centres and the spread that the data's source knows of."""
+        if "centres" not in data.known:
+            return None
+        return self.but(centres=tuple(map(tuple, data.known["centres"])), sigma=data.known["sigma"])
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """The centres must be known and lie where the points do."""
@@ -99,6 +108,9 @@ def _kept_variance(dimensions: int, radius: float) -> float:
 class StackedModes(Metric):
     """How many classes of stacked pictures are made, and the divergence of their distribution from the data's."""
 
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
+    rank: ClassVar[int | None] = 70
+
     classes: int | None = Field(
         default=None, ge=2, le=1000, description="classes of one channel; none: nothing is stacked"
     )
@@ -109,6 +121,13 @@ class StackedModes(Metric):
         "modes by the classifier of each channel; the data's distribution is the product of the channels' class shares "
         "among training items; the divergence of a perfect model is (modes - 1) / (2 count)"
     )
+
+    def about(self, data: Dataset) -> Self | None:
+        """With the classes and channels that the data's source knows of."""
+        if "stacked" not in data.known:
+            return None
+        classes = int(data.known["stacked"].max()) + 1
+        return self.but(classes=max(2, classes), channels=data.known["stacked"].shape[1])
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """The classes of each channel must be known, and found by a classifier."""

@@ -20,6 +20,8 @@ class PrecisionRecall(Metric):
     Near is within the distance of an item to its k-th nearest neighbour on its own side.
     """
 
+    rank: ClassVar[int | None] = 30
+
     neighbours: int = Field(
         default=3, ge=1, le=100, description="neighbour whose distance bounds an item's surroundings"
     )

@@ -5,16 +5,27 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from sparring.baselines import Baseline
 from sparring.games import Game
+from sparring.metrics import Metric
 from sparring.part import Part
 from sparring.types import Batch, DataSpec
 
 
 class Task(Part):
-    """The kind."""
+    """The kind.
+
+    Attributes:
+        paired: whether what is made has a truth of its own to be compared with, as in restoration.
+        metrics: what judges it where no metrics are named; none: all that rank for its data.
+        baselines: what it must beat; none: all that rank for its data.
+    """
 
     kind: ClassVar[str] = "task"
     home: ClassVar[str] = "sparring.tasks"
+    paired: ClassVar[bool] = False
+    metrics: ClassVar[tuple[type[Metric], ...]] = ()
+    baselines: ClassVar[tuple[type[Baseline], ...]] = ()
 
     game: Game
     attributes: tuple[str, ...] = Field(

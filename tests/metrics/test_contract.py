@@ -14,7 +14,8 @@ from sparring.metrics.modes import MixtureModes, StackedModes
 
 RING = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(8) * np.pi / 4)
 SETTINGS = {"mixture-modes": MixtureModes(centres=RING, sigma=0.1), "stacked-modes": StackedModes(classes=2)}
-METRICS = [SETTINGS.get(name) or part() for name, part in sorted(Metric.parts().items())]
+OURS = [part for _, part in sorted(Metric.parts().items()) if part.__module__.startswith("sparring.")]
+METRICS = [SETTINGS.get(part.name) or part() for part in OURS]
 
 
 def evidence(count: int, seed: int, width: int = 4, shift: float = 0.0) -> Evidence:

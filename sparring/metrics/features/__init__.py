@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,20 @@ CPU = torch.device("cpu")
 
 _FACTS, _WEIGHTS = "features.json", "features.safetensors"
 _HIGHEST = {"uint8": 255.0, "uint16": 65535.0}
+
+
+class Look(NamedTuple):
+    """What a feature network says of items.
+
+    Attributes:
+        features: ``(n, d)`` float64.
+        classes: the likeliest class of each, ``(n,)``, or None where the network knows no classes.
+        probabilities: of every class, ``(n, classes)`` float64, or None.
+    """
+
+    features: Float[np.ndarray, "n d"]
+    classes: Int[np.ndarray, " n"] | None
+    probabilities: Float[np.ndarray, "n classes"] | None
 
 
 @dataclass(frozen=True)
@@ -49,13 +63,13 @@ class FittedFeatures:
 
     def __call__(self, items: Items) -> Float[np.ndarray, "n d"]:
         """Features in float64, in eval mode, without gradients, chunk by chunk."""
-        return self.look(items)[0]
+        return self.look(items).features
 
     def classify(self, items: Items) -> Int[np.ndarray, " n"] | None:
         """The likeliest class of each item, or None where the network knows no classes."""
-        return self.look(items)[1]
+        return self.look(items).classes
 
-    def look(self, items: Items) -> tuple[Float[np.ndarray, "n d"], Int[np.ndarray, " n"] | None]:
+    def look(self, items: Items) -> Look:
         """Features and classes in one pass.
 
         Raises:
@@ -66,16 +80,19 @@ class FittedFeatures:
             raise RequestError(f"{self.name}: items of shape {list(items.shape[1:])} are not of the fitted {wanted}")
         self.network.eval()
         place = next(iter(self.network.state_dict().values()), torch.zeros(0)).device
-        features, classes = [], []
+        features, classes, probabilities = [], [], []
         with torch.inference_mode():
             for start in range(0, max(1, len(items)), CHUNK):
-                rows = as_tensor(np.asarray(items[start : start + CHUNK])).to(place)
+                rows = self.part.prepare(np.asarray(items[start : start + CHUNK]), self.facts).to(place)
                 filling = rows.new_zeros(CHUNK - len(rows), *rows.shape[1:])
                 found, logits = self.network(torch.cat([rows, filling]))
                 features.append(found[: len(rows)].double().cpu().numpy())
                 if logits is not None:
                     classes.append(logits[: len(rows)].argmax(1).cpu().numpy())
-        return np.concatenate(features), np.concatenate(classes) if classes else None
+                    probabilities.append(logits[: len(rows)].double().softmax(1).cpu().numpy())
+        if not classes:
+            return Look(np.concatenate(features), None, None)
+        return Look(np.concatenate(features), np.concatenate(classes), np.concatenate(probabilities))
 
     def to(self, device: torch.device) -> "FittedFeatures":
         """The same network on another device; the weights move."""
@@ -108,10 +125,22 @@ class FittedFeatures:
 
 
 class Features(Part):
-    """A way to describe items; fitted once to the training items of an experiment, then fixed."""
+    """A way to describe items; fitted once to the training items of an experiment, then fixed.
+
+    Attributes:
+        modalities: names of the codecs whose items they describe; none: of all.
+        rank: their place among those that are tried where none are named, the first that do not refuse are taken;
+            None: only by name.
+        quick: whether they need no learning, and so serve the numbers that are taken while training.
+        titles: names of their own that metrics have in these features, ``{"frechet": "FID"}``.
+    """
 
     kind: ClassVar[str] = "features"
     home: ClassVar[str] = "sparring.metrics.features"
+    modalities: ClassVar[tuple[str, ...]] = ()
+    rank: ClassVar[int | None] = None
+    quick: ClassVar[bool] = False
+    titles: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def refusal(self, items: Items, labels: np.ndarray | None) -> str | None:
@@ -134,6 +163,10 @@ class Features(Part):
     @abstractmethod
     def build(self, facts: Mapping[str, Any]) -> nn.Module:
         """The network of a fit with these facts, with weights that are yet to be loaded."""
+
+    def prepare(self, items: np.ndarray, facts: Mapping[str, Any]) -> Tensor:
+        """Items as the network takes them; :func:`as_tensor` where a class says no other."""
+        return as_tensor(items)
 
 
 def as_tensor(items: np.ndarray) -> Tensor:

@@ -1,7 +1,7 @@
 """Features of a small convolutional classifier that learns the user's own labels."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,9 @@ class Classifier(Features):
     A tenth of the items, at most 5,000, is held back to measure its accuracy, which the facts keep as ``accuracy``
     with its ``held_back`` count. Colour pictures are mirrored and shifted while it learns, grey ones shifted.
     """
+
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
+    rank: ClassVar[int | None] = 20
 
     epochs: int | None = Field(default=None, ge=1, le=1000, description="passes over the items; none: by their number")
     width: int = Field(default=32, ge=4, le=512, description="channels of the first layer")

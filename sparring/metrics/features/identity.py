@@ -1,7 +1,7 @@
 """Points as they are."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,10 @@ from sparring.metrics.features import CPU, Features, FittedFeatures
 
 class Identity(Features):
     """A point's own coordinates."""
+
+    modalities: ClassVar[tuple[str, ...]] = ("points",)
+    rank: ClassVar[int | None] = 30
+    quick: ClassVar[bool] = True
 
     def refusal(self, items: Items, labels: np.ndarray | None) -> str | None:
         if len(items.shape) != 2 or 0 in items.shape:

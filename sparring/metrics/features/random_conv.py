@@ -5,7 +5,7 @@ orthogonal weights Saxe et al. 2014.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,10 @@ _FLAT = 1e-6
 
 class RandomConv(Features):
     """Mean and spread of two layers of random orthogonal filters at several scales, standardised by real pictures."""
+
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
+    rank: ClassVar[int | None] = 30
+    quick: ClassVar[bool] = True
 
     filters: int = Field(
         default=8, ge=1, le=64, description="of the first layer at each scale; the second has twice as many"

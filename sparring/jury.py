@@ -1,0 +1,123 @@
+"""The jury: which metrics, features and baselines judge, by what the task and the data ask for."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from sparring.baselines import Baseline
+from sparring.data import Dataset
+from sparring.errors import RequestError
+from sparring.experiment import Material
+from sparring.metrics import Metric, ranked
+from sparring.metrics.features import Features, FittedFeatures
+from sparring.tasks import Task
+
+
+@dataclass(frozen=True)
+class Jury:
+    """What judges a model, and how.
+
+    Attributes:
+        metrics: in the order of the table.
+        features: those that may describe the items; the first that do not refuse them are taken.
+        baselines: what a model must beat, in the order of the columns.
+        count: items to be generated; as many as the reference holds where it is None.
+        seed: of features and baselines.
+    """
+
+    metrics: tuple[Metric, ...]
+    features: tuple[Features, ...]
+    baselines: tuple[Baseline, ...] = ()
+    count: int | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        data: Dataset,
+        *,
+        metrics: Sequence[Metric] = (),
+        features: Features | None = None,
+        count: int | None = None,
+    ) -> Self:
+        """Everything that ranks for such a task and such data.
+
+        Args:
+            task: what the model is for.
+            data: the data set.
+            metrics: those that are wished; the task's, else all that rank, where none are named.
+            features: those that are wished.
+            count: items to be generated.
+        """
+        modality = data.modality
+        beaten = task.baselines or [b for b in ranked(Baseline.parts().values(), modality) if b.paired == task.paired]
+        described = (features,) if features is not None else tuple(_features(modality))
+        taken = _about(metrics, data) if metrics else _defaults(task, data)
+        return cls(taken, described, tuple(part() for part in beaten), count)
+
+    @classmethod
+    def quick(cls, task: Task, data: Dataset, *, seed: int) -> Self:
+        """What takes seconds: features that need no learning, and metrics that say they are quick."""
+        metrics = tuple(metric for metric in _defaults(task, data) if metric.quick)
+        return cls(metrics, tuple(part for part in _features(data.modality) if part.quick), seed=seed)
+
+    def fit(self, items: np.ndarray, labels: np.ndarray | None) -> FittedFeatures | None:
+        """The first features that do not refuse the items; None where there are none for such data."""
+        chosen = self._chosen(items, labels)
+        return None if chosen is None else chosen.fit(items, labels, self.seed)
+
+    def fit_once(self, material: Material, labels: np.ndarray | None, cache: Path | None) -> FittedFeatures | None:
+        """The features of the *train* split, from the cache where they were fitted before.
+
+        Args:
+            material: the data.
+            labels: of the *train* split, or None.
+            cache: a folder of fitted features, or None.
+        """
+        rows = material.splits.train
+        items = np.asarray(material.data.items[rows])
+        part = self._chosen(items, labels)
+        if part is None or cache is None:
+            return None if part is None else part.fit(items, labels, self.seed)
+        learned = hashlib.blake2b(material.data.digests[rows].tobytes(), digest_size=8)
+        learned.update(b"" if labels is None else labels.tobytes())
+        learned.update(str(part).encode())
+        folder = cache / f"{part.name}-{self.seed}-{learned.hexdigest()}"
+        if not folder.is_dir():
+            fitted = part.fit(items, labels, self.seed)
+            folder.mkdir(parents=True, exist_ok=True)
+            fitted.save(folder)
+        # Read back, so that a second evaluation has the same memory layout and gives the same last digit.
+        return FittedFeatures.load(folder)
+
+    def _chosen(self, items: np.ndarray, labels: np.ndarray | None) -> Features | None:
+        reasons = {}
+        for part in self.features:
+            reason = part.refusal(items, labels)
+            if reason is None:
+                return part
+            reasons[part.name] = reason
+        if len(self.features) == 1:  # asked for by name, or the only ones for such data
+            raise RequestError("; ".join(f"{name} features: {reason}" for name, reason in reasons.items()))
+        return None
+
+
+def _features(modality: str) -> list[Features]:
+    return [part() for part in ranked(Features.parts().values(), modality)]
+
+
+def _defaults(task: Task, data: Dataset) -> tuple[Metric, ...]:
+    """The task's own metrics, else those that rank; without those that have nothing to say of the data."""
+    known = task.metrics or ranked(Metric.parts().values(), data.modality)
+    told = [part().about(data) for part in known if task.paired or not part.paired]
+    return tuple(metric for metric in told if metric is not None)
+
+
+def _about(metrics: Sequence[Metric], data: Dataset) -> tuple[Metric, ...]:
+    """Named metrics with what is known of the data; one that was set by hand is left as it is."""
+    return tuple((metric.about(data) or metric) if metric == type(metric)() else metric for metric in metrics)

@@ -1,0 +1,157 @@
+"""Who judges is said by the parts, the task and the data."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from sparring.baselines import Baseline
+from sparring.data.images import digests
+from sparring.data.synthetic import Ring
+from sparring.errors import RequestError
+from sparring.evaluation import Evaluation, Judged, Row, evaluate, quick
+from sparring.experiment import Material, gather
+from sparring.jury import Jury
+from sparring.metrics import Evidence, Metric, Reading, Specimens
+from sparring.metrics.features.classifier import Classifier
+from sparring.metrics.features.random_conv import RandomConv
+from sparring.metrics.modes import MixtureModes
+from sparring.tasks import Task
+from sparring.tasks.generation import Generation
+from sparring.types import Batch, DataSpec
+
+
+class _Error(Metric):
+    """Mean absolute difference from the truth."""
+
+    featured: ClassVar[bool] = False
+    paired: ClassVar[bool] = True
+    protocol: ClassVar[str] = "mean over all numbers"
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        return "there is no truth" if fake.truth is None else None
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        assert fake.truth is not None
+        return {"error": Reading(float(np.abs(fake.items[:].astype(float) - fake.truth).mean()))}
+
+
+class _Unchanged(Baseline):
+    """What was given, as it was given."""
+
+    paired: ClassVar[bool] = True
+
+    def refusal(self, train: Specimens, judged: Specimens) -> str | None:
+        return None if judged.given is not None else "nothing was given"
+
+    def __call__(self, train: Specimens, judged: Specimens, seed: int) -> Specimens:
+        assert judged.given is not None
+        return replace(judged, items=judged.given)
+
+
+class _Mending(Task):
+    """A restoration that says itself what judges it."""
+
+    paired: ClassVar[bool] = True
+    metrics: ClassVar[tuple[type[Metric], ...]] = (_Error,)
+    baselines: ClassVar[tuple[type[Baseline], ...]] = (_Unchanged,)
+
+    def spec(self, data: DataSpec) -> DataSpec:
+        return data
+
+    def batch(self, data: Batch) -> Batch:
+        return data
+
+
+@pytest.fixture(scope="module")
+def ring() -> Material:
+    return gather(Generation(), Ring(count=2000, sigma=0.05).load())
+
+
+def names(parts) -> list[str]:
+    return [part.name for part in parts]
+
+
+def test_points_with_known_modes_are_judged_by_them(ring):
+    jury = Jury.of(Generation(), ring.data)
+    assert {"frechet", "kid", "mixture-modes"} <= set(names(jury.metrics))
+    assert "stacked-modes" not in names(jury.metrics)
+    modes = next(metric for metric in jury.metrics if isinstance(metric, MixtureModes))
+    assert (len(modes.centres), modes.sigma) == (8, 0.05)
+    assert names(jury.features) == ["identity"]
+    assert "mixture-modes" not in names(Jury.of(Generation(), replace(ring.data, known={})).metrics)
+    assert names(Jury.quick(Generation(), ring.data, seed=0).metrics) == ["frechet", "kid"]
+
+
+def test_a_task_that_names_its_judges_gets_no_others(ring):
+    jury = Jury.of(_Mending(game=Generation().game), ring.data)
+    assert (names(jury.metrics), names(jury.baselines)) == (["_error"], ["_unchanged"])
+    assert not any(metric.paired for metric in Jury.of(Generation(), ring.data).metrics)
+
+
+def test_a_restoration_is_measured_against_its_truth_and_has_no_floor(ring):
+    truth = ring.data.items[ring.splits.report]
+    made = Specimens(truth + 1, given=truth + 3, truth=truth)
+    jury = Jury.of(_Mending(game=Generation().game), ring.data)
+    (row,) = evaluate(Judged(lambda n: made, lambda side: None), ring, jury).rows
+    assert (row.name, row.floor) == ("error", None)
+    assert row.value == pytest.approx(1, rel=1e-5)
+    assert row.baselines == {"_unchanged": pytest.approx(3, rel=1e-5)}
+
+
+def test_baselines_stand_beside_a_number_and_copies_are_as_good_as_real_items(ring):
+    source = np.random.default_rng(0)
+    judged = Judged(lambda n: Specimens(source.normal(size=(n, 2)).astype(np.float32)), lambda side: None)
+    found = evaluate(judged, ring, Jury.of(Generation(), ring.data))
+    rows = {row.name: row for row in found.rows}
+    kid = rows["kid[identity]"]
+    assert list(kid.baselines) == ["independent-numbers", "gaussian", "training-items"]
+    assert kid.baselines["training-items"] < 0.02 < kid.value
+    assert rows["modes-covered"].baselines["training-items"] == 8
+    assert "training-items" in found.lines()[0]
+    assert Evaluation.from_json(found.to_json()) == found
+
+
+def test_an_evaluation_of_before_baselines_can_be_read():
+    old = {"name": "kid", "value": 1.0, "low": None, "high": None, "floor": 0.5, "better": "lower"}
+    found = Evaluation.from_json({"metrics": [old], "protocol": {"seed": 0}, "refused": {}})
+    assert found.rows == (Row("kid", 1.0, floor=0.5, better="lower"),)
+    assert "baselines" not in "\n".join(found.lines())
+
+
+def test_quick_numbers_have_a_floor_and_no_baselines(ring):
+    found = quick(Generation(), ring, Specimens(ring.data.items[ring.splits.report]), seed=0)
+    assert [row.name for row in found.rows] == ["frechet[identity]", "kid[identity]"]
+    assert all(row.floor is not None and not row.baselines for row in found.rows)
+
+
+def pictures() -> Material:
+    items = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 1), dtype=np.uint8)
+    data = replace(Ring(count=120).load(), items=items, modality="image", digests=digests(items), known={})
+    return gather(Generation(), data)
+
+
+def test_the_first_features_that_do_not_refuse_are_taken():
+    material = pictures()
+    jury = Jury.of(Generation(), material.data)
+    assert names(jury.features)[:2] == ["classifier", "random-conv"]
+    items = material.data.items[np.arange(120)]
+    assert jury.fit(items, None).name == "random-conv"
+    labelled = replace(jury, features=(Classifier(epochs=1, width=4), RandomConv()))
+    assert labelled.fit(items, np.arange(120) % 2).name == "classifier"
+
+
+def test_features_that_were_asked_for_say_why_they_cannot_be_had():
+    material = pictures()
+    with pytest.raises(RequestError, match="classifier features: the data have no labels"):
+        Jury.of(Generation(), material.data, features=Classifier()).fit(material.data.items[np.arange(120)], None)
+
+
+def test_metrics_of_items_alone_work_on_data_that_no_features_describe(ring):
+    jury = replace(Jury.of(Generation(), ring.data), features=())
+    judged = Judged(lambda n: Specimens(ring.data.items[ring.splits.report]), lambda side: None)
+    found = evaluate(judged, ring, jury)
+    assert "modes-covered" in {row.name for row in found.rows}
+    assert {"frechet", "kid"} <= set(found.refused)
+    assert found.protocol["features"] == "none"

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
@@ -210,6 +210,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refusal(error)
 
 
+def program() -> NoReturn:
+    """Runs the command line as a process of its own, and ends it."""
+    code = main()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Threads of torch.distributed outlive their group and may abort a Python that ends in the usual way. By now
+        # every file is closed and every error told.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def _refusal(error: BaseException) -> int:
     """Says in one line what went wrong; the exit code."""
     if isinstance(error, BrokenPipeError):
@@ -306,4 +318,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -4,6 +4,7 @@ Pausing is not asking for the next record; closing the iterator saves a checkpoi
 """
 
 import os
+import time
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -65,7 +66,7 @@ def steps(  # noqa: PLR0913
     finally:
         torch.set_num_threads(threads)
         if joined and dist.is_initialized():
-            dist.destroy_process_group()
+            _leave()
 
 
 def choose_device(name: str) -> torch.device:
@@ -84,6 +85,17 @@ def choose_device(name: str) -> torch.device:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device(chosen)
+
+
+def _leave() -> None:
+    """Leaves the group of processes.
+
+    Gloo's threads outlive their group, and one that still holds a tensor of the last exchange aborts the process when
+    Python ends before it got Python's lock to give the tensor back. The pause lends it the lock; the command line goes
+    without Python's ending altogether.
+    """
+    dist.destroy_process_group()
+    time.sleep(0.1)
 
 
 def refuse_run_in_the_way(run: Run, *, resume: bool, overwrite: bool) -> None:

@@ -260,7 +260,11 @@ for _ in range(6):
 if not dist.is_initialized() or dist.get_rank() == 0:
     print(json.dumps([found, float(sum(w.abs().sum() for w in playing.players.parameters()))]))
 if dist.is_initialized():
+    # As the command line leaves: gloo's threads may abort a Python that ends while they hold a tensor.
+    dist.barrier()
     dist.destroy_process_group()
+    sys.stdout.flush()
+    os._exit(0)
 """
 
 

@@ -152,9 +152,9 @@ def sample(run: str | Path, n: int = 64, **asked: Any) -> np.ndarray:
     return load(run).sample(n, **asked)
 
 
-def score(run: str | Path, data: str | Path | DataSource | np.ndarray) -> Mapping[str, float] | np.ndarray:
-    """The discriminator's verdict on each item: by name for a path or source, ``(n,)`` for an array."""
-    model = load(run)
+def score(run: str | Path | Model, data: str | Path | DataSource | np.ndarray) -> Mapping[str, float] | np.ndarray:
+    """What :meth:`sparring.Model.score` says of each item: by name for a path or source, ``(n,)`` for an array."""
+    model = run if isinstance(run, Model) else load(run)
     if isinstance(data, np.ndarray):
         return model.score(data)
     read = model.read(data)

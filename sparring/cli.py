@@ -114,9 +114,13 @@ def sample(  # noqa: PLR0913
 def score(run: RunFolder, data: Data, /, *, as_json: Json = False, plugin: Plugin = None) -> None:
     """Give the discriminator's verdict on each item."""
     from sparring import api
+    from sparring.model import load
 
     api.import_plugins(plugin or ())
-    verdicts = dict(api.score(run, data))
+    model = load(run)
+    if not model.experiment.task.game.adversarial:
+        _say("this model has no discriminator: the scores are its evidence lower bound of each item, in nats")
+    verdicts = dict(api.score(model, data))
     if as_json:
         _print_json({"scores": verdicts})
     else:

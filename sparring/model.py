@@ -1,6 +1,6 @@
 """Model: what a run has learned, ready to sample and to judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sparring.data.opening import open_data
 from sparring.errors import DataError, RequestError, RunError
 from sparring.evaluation import Evaluation, Judged, evaluate
 from sparring.experiment import Experiment, Material, gather
+from sparring.games import Autoencoding
 from sparring.jury import Jury
 from sparring.metrics import Metric, Specimens
 from sparring.modalities import Modality
@@ -118,6 +119,8 @@ class Model:
     def score(self, items: np.ndarray, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """The discriminator's verdict on each item, ``(n,)`` float32: higher is more like the data.
 
+        Where the game has no discriminator, the bound on each item's log-likelihood that it gives, in nats.
+
         Args:
             items: in the form that :meth:`sample` gives.
             attributes: of each item, ``(n,)`` strings each; a conditional model needs them all, and where they are not
@@ -137,17 +140,31 @@ class Model:
         draws = [self._draw_conditions(len(items), seed, None)[1] for seed in range(16)]
         return np.mean([self._verdicts(encoded, condition) for condition in draws], axis=0)
 
-    @torch.no_grad()
     def _verdicts(self, encoded: Tensor, condition: Tensor | None) -> np.ndarray:
-        players = self._with_discriminator().eval()
-        found = []
-        for start in range(0, len(encoded), 256):
-            rows = slice(start, start + 256)
-            batch = Batch(encoded[rows], None if condition is None else condition[rows])
-            weights = next(players.parameters())
-            batch = batch.map(lambda tensor, like=weights: tensor.to(like))
-            found.append(verdict(self.experiment.task.game.score(players, batch)).float().cpu())
-        return torch.cat(found).numpy()
+        players, game = self._with_discriminator(), self.experiment.task.game
+        return _by_chunks(players, lambda batch: verdict(game.score(players, batch)), encoded, condition).numpy()
+
+    def reconstruct(self, items: np.ndarray, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """Items as an autoencoding model gives them back, in the form of the data.
+
+        Args:
+            items: in the form that :meth:`sample` gives.
+            attributes: of each item, ``(n,)`` strings each; needed where the model is conditional.
+
+        Raises:
+            RequestError: the model's game does not encode items, or attributes are missing.
+        """
+        game, condition = self.experiment.task.game, None
+        if not isinstance(game, Autoencoding):
+            raise RequestError(f"a model of the game '{game.name}' reconstructs nothing; one of --recipe vae does")
+        if self.conditions is not None:
+            if not self._knows(attributes or {}):
+                raise RequestError(f"reconstruct needs the items' attributes {', '.join(self.conditions.titles)}")
+            condition = torch.as_tensor(self.conditions.encode(dict(attributes or {})))
+        encoded = self.modality.encode(np.asarray(items))
+        return self.modality.decode(
+            _by_chunks(self._players, lambda batch: game.reconstruct(self._players, batch).value, encoded, condition)
+        )
 
     def read(self, data: str | Path | DataSource) -> Dataset:
         """Reads data in the way in which the model's own were read: size, colour, attributes.
@@ -182,7 +199,9 @@ class Model:
         cache = None if against is not None else self.run.folder / "features"
         return evaluate(judged, material, jury, cache=cache)
 
-    def _verdict_on(self, side: Specimens) -> np.ndarray:
+    def _verdict_on(self, side: Specimens) -> np.ndarray | None:
+        if not self.experiment.task.game.adversarial:
+            return None
         return self.score(side.items, side.columns if self._knows(side.columns) else None)
 
     def _knows(self, columns: Mapping[str, np.ndarray]) -> bool:
@@ -216,7 +235,8 @@ class Model:
 
     def _with_discriminator(self) -> nn.ModuleDict:
         """All players, the learning ones from the newest checkpoint."""
-        if set(self._players) != set(self.experiment.task.game.averaged()):
+        game = self.experiment.task.game
+        if not game.adversarial or set(self._players) != set(game.averaged()):
             return self._players
         kept = self.run.restore()
         if kept is None:
@@ -228,6 +248,20 @@ class Model:
             players[name] = averaged
         self._players = players.to(next(self._players.parameters()).device)
         return self._players
+
+
+@torch.no_grad()
+def _by_chunks(
+    players: nn.ModuleDict, look: Callable[[Batch], Tensor], encoded: Tensor, condition: Tensor | None
+) -> Tensor:
+    """What players in eval mode say of encoded items, float32 on the CPU."""
+    players.eval()
+    weights, found = next(players.parameters()), []
+    for start in range(0, len(encoded), 256):
+        rows = slice(start, start + 256)
+        batch = Batch(encoded[rows], None if condition is None else condition[rows])
+        found.append(look(batch.map(lambda tensor: tensor.to(weights))).float().cpu())
+    return torch.cat(found)
 
 
 def build(experiment: Experiment, modality: Modality, conditions: Conditions | None) -> nn.ModuleDict:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sparring.augment import AdaptiveAugment, View
 from sparring.errors import RequestError, choices
 from sparring.games.latent import Latent
+from sparring.games.vae import Vae
 from sparring.losses import Hinge, NonSaturating, RelativisticPairing
 from sparring.networks import Architecture
 from sparring.networks.autoencoder import Autoencoder
@@ -145,6 +146,17 @@ def dense_conv(facts: Facts) -> tuple[Generation, Training]:
 def autoencoder(facts: Facts) -> tuple[Generation, Training]:
     """The tutorials' autoencoding generator: noise, encoder, low-dimensional code, decoder."""
     return _tutorial(facts, Autoencoder(), Adam(rate=2e-4, beta1=0.5, beta2=0.999))
+
+
+def vae(facts: Facts) -> tuple[Generation, Training]:
+    """A variational autoencoder whose decoder is the default recipe's generator: the reference for any GAN."""
+    optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.9, beta2=0.999)
+    if len(facts.shape) == 3:
+        game, training = Vae(network=Pyramid(), latent=64), Training(batch=32, optimiser=optimiser)
+    else:
+        game = Vae(network=Mlp(), latent=16)
+        training = Training(batch=256, optimiser=optimiser, average=0.002, images=2_500_000)
+    return Generation(game=game, attributes=facts.attributes), training
 
 
 def _tutorial(

@@ -6,7 +6,7 @@ A game knows no data source, no optimiser and no file; the engine that plays it 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -62,10 +62,15 @@ class Turn:
 
 
 class Game(Part):
-    """The kind."""
+    """The kind.
+
+    Attributes:
+        adversarial: whether a discriminator gives the scores; else they are a bound that the averaged players give.
+    """
 
     kind: ClassVar[str] = "game"
     home: ClassVar[str] = "sparring.games"
+    adversarial: ClassVar[bool] = True
 
     @abstractmethod
     def players(self, spec: DataSpec) -> nn.ModuleDict:
@@ -90,3 +95,12 @@ class Game(Part):
     @abstractmethod
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         """The discriminator's verdict on items, without augmentation."""
+
+
+@runtime_checkable
+class Autoencoding(Protocol):
+    """What a game can do besides where it encodes items and decodes them again."""
+
+    def reconstruct(self, players: nn.ModuleDict, batch: Batch) -> Samples:
+        """Items as they come back from their own code."""
+        ...

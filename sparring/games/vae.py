@@ -76,7 +76,7 @@ class Vae(Game):
         return players["generator"](mean, batch.condition)
 
     def _terms(self, play: Play) -> Terms:
-        encoder, real = play.players["encoder"], play.batch.target
+        encoder, real = _encoder(play.players), play.batch.target
         mean, log_variance = encoder(real, play.batch.condition)
         latents = mean + (log_variance / 2).exp() * play.noise.normal("latent", self.latent)
         decoded = play.players["generator"](latents, play.batch.condition).value
@@ -89,7 +89,7 @@ class Vae(Game):
 
     def _cost(self, players: nn.ModuleDict, items: Tensor, decoded: Tensor) -> PerItem:
         """Negative log-likelihood of each item in nats."""
-        variance = players["encoder"].variance.clamp_min(_LEAST_VARIANCE).clone()
+        variance = _encoder(players).variance.clamp_min(_LEAST_VARIANCE).clone()
         if self.deviation is not None:
             variance = torch.full_like(variance, self.deviation**2)
         squares = (precise(decoded) - precise(items)).square().flatten(1)
@@ -130,6 +130,12 @@ class Encoder(nn.Module):
         found = self.head(seen if condition is None else torch.cat([seen, condition.to(seen)], 1))
         mean, log_variance = precise(found).chunk(2, 1)
         return mean, log_variance.clamp(*_LOG_VARIANCE)
+
+
+def _encoder(players: nn.ModuleDict) -> Encoder:
+    encoder = players["encoder"]
+    assert isinstance(encoder, Encoder), "the game makes its own encoder"
+    return encoder
 
 
 def _width(trunk: nn.Module, family: Architecture, spec: DataSpec) -> int:

@@ -1,7 +1,11 @@
 """Changes of pictures, each by one value an item: differentiable twice, and without a loop over items."""
 
+import io
+
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from PIL import Image
 from torch import Tensor
 
 Pictures = Float[Tensor, "n c h w"]
@@ -113,3 +117,17 @@ def _pick(items: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     index = (rows * width + columns).expand(-1, height, width).flatten(1)
     picked = items.flatten(2).gather(2, index[:, None].expand(-1, items.shape[1], -1))
     return picked.view(items.shape)
+
+
+def to_jpeg(picture: Float[Tensor, "c h w"], quality: int) -> bytes:
+    """A grey or RGB picture in [-1, 1], rounded to 8 bits, as a JPEG file."""
+    values = ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    stored = io.BytesIO()
+    Image.fromarray(values[..., 0] if values.shape[2] == 1 else values).save(stored, "JPEG", quality=quality)
+    return stored.getvalue()
+
+
+def from_jpeg(data: bytes) -> Float[Tensor, "c h w"]:
+    """A JPEG file as a picture in [-1, 1]."""
+    values = np.atleast_3d(np.asarray(Image.open(io.BytesIO(data))))
+    return torch.from_numpy(values.astype(np.float32) / np.float32(127.5) - np.float32(1)).permute(2, 0, 1)

@@ -108,6 +108,8 @@ class Engine:
         found: Terms = {}
         with torch.random.fork_rng(devices=[]):
             for number, turn in enumerate(self.game.turns(self.step_number)):
+                if turn.when is not None and not turn.when(self.plan.progress(self.step_number)):
+                    continue
                 terms = self._turn(number, turn)
                 found |= {f"{turn.name}/{name}": value for name, value in terms.items()}
         self._share_buffers()

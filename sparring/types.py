@@ -20,10 +20,12 @@ class DataSpec:
     Attributes:
         shape: one item's shape: ``(channels, height, width)`` of a picture, ``(d,)`` of a point.
         condition: width of the encoded condition vector; 0 where the data are not conditioned.
+        given: shape of the picture that the generator is given; () where it is given none.
     """
 
     shape: tuple[int, ...]
     condition: int = 0
+    given: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,18 @@ class Batch:
 
     Attributes:
         target: real items, pictures in [-1, 1], ``(n, *spec.shape)``.
-        condition: encoded attributes, ``(n, spec.condition)``, or None.
+        condition: encoded attributes, ``(n, spec.condition)``, or the pictures that are given, ``(n, *spec.given)``,
+            or None.
         mask: which locations are known, ``(n, 1, h, w)``, where the task has holes.
         lengths: valid steps of each item, ``(n,)``, where items differ in length.
+        keys: a seed for what is drawn for each item, by its position in the reading, ``(n,)`` int64.
     """
 
     target: Tensor
     condition: Tensor | None = None
     mask: Tensor | None = None
     lengths: Tensor | None = None
+    keys: Tensor | None = None
 
     def __len__(self) -> int:
         return self.target.shape[0]

@@ -42,8 +42,12 @@ def test_links_inside_the_project_lead_somewhere(page):
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("kind", ["recipe", "loss", "penalty", "constraint", "view", "network", "optimiser",
-                                  "metric", "features", "baseline"])  # fmt: skip
+KINDS = ["recipe", "loss", "penalty", "constraint", "view", "network", "judge", "optimiser", "metric", "features", "baseline",
+         "game", "term",
+         "degradation", "holes"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_page_of_parts_names_every_part_of_this_package(kind):
     text = (ROOT / "docs" / "parts.md").read_text("utf-8")
     there = recipes_or_parts(kind)

@@ -13,7 +13,9 @@ MODULES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("
 # A folder's floor is that of every module in it; a module that is named by itself goes before its folder.
 FLOORS = {
     **dict.fromkeys(["errors", "types", "part", "randomness", "files", "limits", "pictures", "provenance"], 0),
-    **dict.fromkeys(["losses", "penalties", "terms", "augment", "optimisers", "wording"], 1),
+    **dict.fromkeys(
+        ["losses", "penalties", "terms", "perceptual", "degradations", "augment", "optimisers", "wording"], 1
+    ),
     **dict.fromkeys(["modalities", "networks"], 2),
     **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.

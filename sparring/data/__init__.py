@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,15 @@ class Items(Protocol):
     def dtype(self) -> np.dtype: ...
     def __len__(self) -> int: ...
     def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Varied(Protocol):
+    """Items that look different each time they are read: random crops, mirrored pictures, random partners."""
+
+    def drawn(self, rows: np.ndarray, keys: Sequence[int]) -> np.ndarray:
+        """The items in these rows, each a function of its row and key alone."""
+        ...
 
 
 class Fault(NamedTuple):

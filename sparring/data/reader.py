@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.data import Items
+from sparring.data import Items, Varied
 from sparring.modalities import Modality
-from sparring.randomness import order
+from sparring.randomness import derive, order
 from sparring.types import Batch
 
 
@@ -35,10 +35,16 @@ class Reader:
 
     def batch(self, position: int, rows: slice) -> Batch:
         """Items at ``position + rows.start`` to ``position + rows.stop`` of the endless shuffled reading."""
-        start, stop = rows.start, rows.stop
-        return self.at(self.rows[order(len(self.rows), self.seed, position + start, stop - start)])
+        start, stop = position + rows.start, position + rows.stop
+        chosen = self.rows[order(len(self.rows), self.seed, start, stop - start)]
+        keys = [derive(self.seed, "item", number) for number in range(start, stop)]
+        items = self.items.drawn(chosen, keys) if isinstance(self.items, Varied) else self.items[chosen]
+        return self._encoded(items, chosen, keys)
 
     def at(self, rows: np.ndarray) -> Batch:
-        """The items in these rows of the data set."""
+        """The items in these rows of the data set, as they are."""
+        return self._encoded(self.items[rows], rows, [derive(self.seed, "row", int(row)) for row in rows])
+
+    def _encoded(self, items: np.ndarray, rows: np.ndarray, keys: list[int]) -> Batch:
         condition = None if self.conditions is None else self.conditions[torch.from_numpy(rows)]
-        return Batch(self.modality.encode(self.items[rows]), condition)
+        return Batch(self.modality.encode(items), condition, keys=torch.tensor(keys, dtype=torch.int64))

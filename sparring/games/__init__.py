@@ -51,6 +51,7 @@ class Turn:
         skip: whether to leave the update out, given the terms (TimeGAN).
         counts: whether the batch counts towards the images seen.
         after: what happens to the players after the step, such as a constraint.
+        when: whether the turn is played, given the share of the run that is over; always where it is None.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Turn:
     skip: Callable[[Terms], bool] | None = None
     counts: bool = False
     after: Callable[[nn.ModuleDict], None] | None = None
+    when: Callable[[float], bool] | None = None
 
 
 class Game(Part):

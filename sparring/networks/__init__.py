@@ -15,15 +15,18 @@ class Architecture(Part):
     A generator is called as ``generator(latent, condition)`` with ``latent`` ``(n, d)`` and ``condition``
     ``(n, spec.condition)`` or None, and returns :class:`~sparring.types.Samples` of ``(n, *spec.shape)`` in [-1, 1]
     for pictures. A discriminator is called as ``discriminator(items, condition)`` and returns
-    :data:`~sparring.types.Scores`. Where ``spec.condition`` is 0, ``condition`` is None.
+    :data:`~sparring.types.Scores`. Where ``spec.condition`` is 0, ``condition`` is None. A family that translates is
+    given a picture ``(n, *spec.given)`` in the place of ``condition``; see :mod:`sparring.networks.given`.
 
     Attributes:
         any_shape: whether the family makes items of any shape, or pictures alone.
+        translates: whether the generator makes a picture of a picture rather than of a latent vector.
     """
 
     kind: ClassVar[str] = "network"
     home: ClassVar[str] = "sparring.networks"
     any_shape: ClassVar[bool] = False
+    translates: ClassVar[bool] = False
 
     @abstractmethod
     def generator(self, spec: DataSpec, latent: int) -> nn.Module:

@@ -1,0 +1,133 @@
+"""The conditional game of Isola et al. 2017 (pix2pix): a picture is given, its counterpart is known.
+
+A pixel phase comes first, as in ESRGAN (Wang et al. 2018): the generator learns by its pixel terms alone, and the
+discriminator joins at a share of the run. With holes, the discriminator is told at each place whether it is real, as in
+LaMa (Suvorov et al. 2022).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_max_pool2d
+
+from sparring.games import Game, Play, Turn
+from sparring.losses import AdversarialLoss, NonSaturating
+from sparring.networks import Architecture
+from sparring.networks.unet import Unet
+from sparring.penalties import Look, Penalty
+from sparring.randomness import per_sample
+from sparring.terms import L1, Comparison, Term
+from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise
+
+
+class Paired(Game):
+    """A generator makes the counterpart of the given picture; the discriminator sees both."""
+
+    network: Architecture = Field(default=Unet(), description="the family of generator and discriminator")
+    loss: AdversarialLoss = Field(default=NonSaturating(), description="the adversarial loss")
+    adversary: float = Field(
+        default=0.01, ge=0, description="weight of the adversarial loss; 0: there is no discriminator"
+    )
+    warm: float = Field(
+        default=0.5, ge=0, lt=1, description="share of the run in which the generator learns without the discriminator"
+    )
+    terms: tuple[Term, ...] = Field(default=(L1(),), description="what the generator also minimises")
+    penalties: tuple[Penalty, ...] = Field(default=(), description="penalties on the discriminator")
+    local: bool = Field(
+        default=True, description="where there are holes, the discriminator's target is real at known places"
+    )
+    latent: int = Field(default=0, ge=0, description="width of a latent vector beside the given picture; 0: none")
+
+    def players(self, spec: DataSpec) -> nn.ModuleDict:
+        players = {"generator": self.network.generator(spec, self.latent)}
+        if self.adversary:
+            players["discriminator"] = self.network.discriminator(spec)
+            memories = {p.name: p.memory() for p in self.penalties}
+            players |= {f"memory-{name}": memory for name, memory in memories.items() if memory is not None}
+        for term in self.terms:
+            memory = term.memory(spec)
+            if memory is not None:
+                players[f"memory-{term.name}"] = memory
+        return nn.ModuleDict(players)
+
+    def averaged(self) -> tuple[str, ...]:
+        return ("generator",)
+
+    def turns(self, step: int) -> Sequence[Turn]:
+        generate = Turn("generator", ("generator",), self._generate, counts=True)
+        if not self.adversary:
+            return [generate]
+        lazy = [p for p in self.penalties if step % p.interval == 0]
+
+        def discriminate(play: Play) -> Terms:
+            return self._discriminate(play, lazy)
+
+        return [Turn("discriminator", ("discriminator",), discriminate, when=self._joined), generate]
+
+    def _joined(self, progress: float) -> bool:
+        """Whether the pixel phase is over."""
+        return progress >= self.warm
+
+    def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
+        return per_sample("normal", seed, numbers, (self.latent,))
+
+    def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
+        assert condition is not None, "a paired game makes pictures of given ones"
+        return players["generator"](latents, condition)
+
+    def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
+        return players["discriminator"](batch.target, batch.condition)
+
+    def _made(self, play: Play) -> Tensor:
+        latents = play.noise.normal("latent", self.latent)
+        return precise(self.sample(play.players, play.batch.condition, latents).value)
+
+    def _discriminate(self, play: Play, penalties: Sequence[Penalty]) -> Terms:
+        given, judge = play.batch.condition, play.players["discriminator"]
+        with torch.no_grad():
+            fake = self._made(play)
+        differentiates = any(p.differentiates for p in penalties)
+        real = play.batch.target.detach().requires_grad_(differentiates)
+        fake = fake.detach().requires_grad_(differentiates)
+        real_scores, fake_scores = judge(real, given), judge(fake, given)
+        truth = _truth(fake_scores, play.batch.mask) if self.local else None
+        terms: Terms = {"discriminator": self.loss.discriminator(real_scores, fake_scores, truth)}
+        for penalty in penalties:
+            memory = _memory(play, penalty.name)
+            look = Look(real, fake, real_scores, fake_scores, lambda x: judge(x, given), play.noise, memory)
+            terms[penalty.name] = penalty(look, play.progress) * penalty.interval
+        return terms
+
+    def _generate(self, play: Play) -> Terms:
+        made, batch = self._made(play), play.batch
+        made_scores = target_scores = None
+        if self.adversary and self._joined(play.progress):
+            judge = play.players["discriminator"]
+            made_scores = judge(made, batch.condition)
+            if self.loss.relativistic or any(term.judged for term in self.terms):
+                target_scores = judge(batch.target, batch.condition)
+        terms: Terms = {}
+        for term in self.terms:
+            if term.judged and made_scores is None:
+                continue
+            seen = Comparison(
+                made, batch.target, batch.mask, made_scores, target_scores, features=_memory(play, term.name)
+            )
+            terms[term.name] = term(seen)
+        if made_scores is not None:
+            terms["adversary"] = self.adversary * self.loss.generator(target_scores, made_scores)
+        return terms
+
+
+def _memory(play: Play, name: str) -> nn.Module | None:
+    return play.players[f"memory-{name}"] if f"memory-{name}" in play.players else None
+
+
+def _truth(scores: Scores, mask: Tensor | None) -> Scores | None:
+    """1 where all that lies under a score was known and 0 where it touches a hole; None where there are no holes."""
+    if mask is None:
+        return None
+    hole = 1 - precise(mask)
+    return [Score(1 - adaptive_max_pool2d(hole, s.value.shape[1:])[:, 0]) for s in scores]

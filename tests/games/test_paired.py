@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d
+from toys import Plainly
+
+from sparring.data.reader import Reader
+from sparring.games.paired import Paired, _truth
+from sparring.losses import Hinge, LeastSquares, RelativisticPairing
+from sparring.networks.judges import Patch
+from sparring.networks.plain import Plain
+from sparring.optimisers import Adam
+from sparring.penalties import R1
+from sparring.plan import Plan
+from sparring.tasks import Task
+from sparring.terms import L1, FeatureMatching, Perceptual
+from sparring.training import Engine, Training, sample
+from sparring.types import Batch, DataSpec, Score
+
+NETWORK = Plain(width=8, depth=3, judge=Patch(width=4, layers=2))
+
+
+class Sharpening(Task):
+    """A task of the tests: the given picture is the target blurred, with a hole where ``holed``."""
+
+    game: Paired = Paired(network=NETWORK)
+    holed: bool = False
+
+    def spec(self, data: DataSpec) -> DataSpec:
+        return DataSpec(data.shape, given=data.shape)
+
+    def batch(self, data: Batch) -> Batch:
+        given = avg_pool2d(torch.nn.functional.pad(data.target, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        mask = None
+        if self.holed:
+            mask = torch.ones(len(data), 1, *data.target.shape[2:])
+            mask[:, :, 2:5, 2:5] = 0
+        return Batch(data.target, given, mask)
+
+
+def engine(game, *, steps=40, holed=False, rate=3e-3, seed=0):
+    items = np.random.default_rng(0).uniform(-1, 1, (24, 1, 12, 12)).astype(np.float32)
+    training = Training(batch=8, optimiser=Adam(rate=rate))
+    return Engine(
+        Sharpening(game=game, holed=holed),
+        training,
+        DataSpec((1, 12, 12)),
+        train=Reader(items, np.arange(24), Plainly(shape=(1, 12, 12)), None, seed),
+        select=None,
+        plan=Plan(steps=steps, images_per_step=8),
+        seed=seed,
+        device=torch.device("cpu"),
+    )
+
+
+def test_the_pixel_phase_comes_first_and_leaves_the_discriminator_alone():
+    played = engine(Paired(network=NETWORK, warm=0.5), steps=4)
+    before = [w.clone() for w in played.players["discriminator"].parameters()]
+    names = []
+    for _ in range(2):
+        names.append(set(played.step()))
+    assert all(torch.equal(a, b) for a, b in zip(before, played.players["discriminator"].parameters(), strict=True))
+    for _ in range(2):
+        names.append(set(played.step()))
+    assert names[:2] == [{"generator/l1"}] * 2
+    assert names[2:] == [{"discriminator/discriminator", "generator/l1", "generator/adversary"}] * 2
+    assert any(not torch.equal(a, b) for a, b in zip(before, played.players["discriminator"].parameters(), strict=True))
+
+
+def test_without_an_adversary_there_is_no_discriminator():
+    game = Paired(network=NETWORK, adversary=0.0)
+    assert set(game.players(DataSpec((1, 12, 12), given=(1, 12, 12)))) == {"generator"}
+    assert [turn.name for turn in game.turns(0)] == ["generator"]
+
+
+def test_the_generator_learns_to_sharpen():
+    played = engine(Paired(network=NETWORK, adversary=0.0), steps=150)
+    first = float(played.step()["generator/l1"])
+    for _ in range(149):
+        last = float(played.step()["generator/l1"])
+    assert last < 0.8 * first
+
+
+@pytest.mark.parametrize("loss", [Hinge(), LeastSquares(), RelativisticPairing()], ids=lambda loss: loss.name)
+def test_any_loss_term_and_penalty_plays(loss):
+    game = Paired(
+        network=NETWORK, loss=loss, warm=0.0, penalties=(R1(every=1),),
+        terms=(L1(), FeatureMatching(), Perceptual()), local=not loss.relativistic, latent=2,
+    )  # fmt: skip
+    played = engine(game, holed=True)
+    terms = played.step() | played.step()
+    assert set(terms) == {
+        "discriminator/discriminator", "discriminator/r1",
+        "generator/l1", "generator/feature-matching", "generator/perceptual", "generator/adversary",
+    }  # fmt: skip
+
+
+def test_a_place_is_called_real_where_all_below_it_was_known():
+    mask = torch.ones(1, 1, 8, 8)
+    mask[:, :, 0, 5] = 0
+    (found,) = _truth([Score(torch.zeros(1, 2, 2))], mask)
+    assert found.value.tolist() == [[[1, 0], [1, 1]]]
+    assert _truth([Score(torch.zeros(1, 2, 2))], None) is None
+
+
+def test_targets_a_place_change_what_the_discriminator_minimises():
+    local, whole = (
+        engine(Paired(network=NETWORK, warm=0.0, local=local), holed=True).step() for local in (True, False)
+    )
+    assert local["discriminator/discriminator"] != whole["discriminator/discriminator"]
+
+
+def test_a_resumed_game_goes_on_bit_for_bit():
+    whole, first = engine(Paired(network=NETWORK), steps=8), engine(Paired(network=NETWORK), steps=8)
+    for _ in range(8):
+        whole.step()
+    for _ in range(5):
+        first.step()
+    second = engine(Paired(network=NETWORK), steps=8)
+    second.load(*first.state())
+    for _ in range(3):
+        second.step()
+    kept, found = whole.state()[0], second.state()[0]
+    assert set(kept) == set(found)
+    assert all(torch.equal(kept[name], found[name]) for name in kept)
+
+
+def test_samples_are_made_of_the_given_pictures():
+    played = engine(Paired(network=NETWORK))
+    given = torch.rand(3, 1, 12, 12)
+    with played.sampling() as averaged:
+        made = sample(played.game, averaged, given, played.game.draw(0, range(3)))
+    torch.testing.assert_close(made.value, given)  # untrained, the residual is zero
+    scores = played.game.score(played.players, Batch(given, given))
+    assert scores[0].value.shape[0] == 3

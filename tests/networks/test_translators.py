@@ -1,0 +1,148 @@
+"""The contract of the families that make a picture of a picture."""
+
+import copy
+
+import pytest
+import torch
+
+from sparring.errors import RequestError
+from sparring.networks import Architecture
+from sparring.networks.judges import Patch
+from sparring.types import DataSpec
+
+FAMILIES = sorted(name for name, family in Architecture.parts().items() if family.translates)
+SMALL = {"width": 4, "depth": 3, "blocks": 2}
+CASES = [((3, 16, 16), (3, 16, 16)), ((1, 24, 12), (1, 24, 12)), ((3, 16, 16), (4, 16, 16)), ((3, 16, 16), (1, 16, 16)),
+         ((3, 16, 24), (3, 8, 12)), ((1, 24, 12), (1, 8, 4))]  # fmt: skip
+
+
+def family(name, **fields):
+    part = Architecture.find(name)()
+    return part.but(**{f: v for f, v in SMALL.items() if f in type(part).model_fields} | fields)
+
+
+def network(name, shape=(3, 16, 16), given=(3, 16, 16), latent=0, **fields):
+    """A generator moved away from its first weights, some of which are zero."""
+    torch.manual_seed(0)
+    made = family(name, **fields).generator(DataSpec(shape, given=given), latent).double().eval()
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.add_(torch.randn_like(weight), alpha=0.1)
+    return made
+
+
+def pictures(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2 - 1
+
+
+@pytest.mark.parametrize(("shape", "given"), CASES, ids=str)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_generator_begins_with_the_given_picture_and_makes_the_wanted_shape(name, shape, given):
+    part = family(name)
+    generator = part.generator(DataSpec(shape, given=given), 0).double()
+    assert generator(None, pictures(2, *given)).value.shape == (2, *shape)
+    if shape == given:
+        torch.testing.assert_close(generator(None, pictures(2, *given)).value, pictures(2, *given))
+
+
+@pytest.mark.parametrize("size", [(5, 3), (17, 40), (33, 31)], ids=str)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_pictures_of_any_size_can_be_given(name, size):
+    assert network(name)(None, pictures(1, 3, *size)).value.shape == (1, 3, *size)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_pixel_depends_on_pixels_beyond_the_reach(name, scale):
+    generator = network(name, (1, 16 * scale, 16 * scale), (1, 16, 16))
+    size = 2 * (generator.reach + 2 * generator.stride) + 8
+    given = pictures(1, 1, size, size).requires_grad_()
+    for place in (size // 2, size // 2 + 3):
+        out = generator(None, given).value[0, 0, place * scale, place * scale]
+        (gradient,) = torch.autograd.grad(out, given)
+        touched = gradient[0, 0].abs().sum(0).nonzero().flatten()
+        assert abs(touched - place).max() <= generator.reach
+        assert abs(touched - place).max() >= generator.reach / 4, "tiles overlap by far more than they need"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_latent_changes_the_picture(name):
+    generator = network(name, latent=2)
+    given = pictures(1, 3, 16, 16)
+    one, other = (generator(torch.full((1, 2), value, dtype=torch.float64), given).value for value in (0.0, 1.0))
+    assert (one - other).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_all_weights_learn(name):
+    generator = network(name).train()
+    generator(None, pictures(2, 3, 16, 16)).value.square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.parameters())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_without_a_given_picture_a_family_is_refused_with_the_remedy(name):
+    for build in (lambda s: family(name).generator(s, 4), family(name).discriminator):
+        with pytest.raises(RequestError, match="task"):
+            build(DataSpec((3, 16, 16)))
+    with pytest.raises(RequestError, match="whole numbers"):
+        family(name).generator(DataSpec((3, 16, 16), given=(3, 9, 9)), 0)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_both_networks_learn_under_bf16(name):
+    generator = network(name).float().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        made = generator(None, pictures(2, 3, 16, 16).float()).value
+    assert made.isfinite().all()
+
+
+def test_instance_norm_looks_at_the_whole_picture_and_says_so():
+    generator = network("unet", norm="instance", depth=4)
+    assert generator.reach is None
+    assert generator(None, pictures(1, 3, 16, 16)).value.isfinite().all()
+
+
+def test_without_residual_a_u_net_stays_within_the_range():
+    generator = network("unet", residual=False)
+    assert generator(None, 50 * pictures(1, 3, 16, 16)).value.abs().max() <= 1
+
+
+@pytest.mark.parametrize("scales", [1, 3])
+@pytest.mark.parametrize("spectral", [False, True])
+def test_a_patch_judge_tells_a_verdict_a_place_and_scale(scales, spectral):
+    judge = Patch(width=4, scales=scales, spectral=spectral).discriminator(DataSpec((3, 64, 48), given=(1, 32, 24)))
+    scores = judge(pictures(2, 3, 64, 48).float(), pictures(2, 1, 32, 24).float())
+    assert [tuple(s.value.shape) for s in scores] == [(2, 8, 6), (2, 4, 3), (2, 4, 3)][:scales]  # the last is shallower
+    assert [len(s.features) for s in scores] == [4, 4, 3][:scales]
+
+
+def test_a_patch_judge_sees_the_given_picture():
+    torch.manual_seed(0)
+    judge = Patch(width=4, spectral=False).discriminator(DataSpec((3, 32, 32), given=(3, 32, 32)))
+    items, one, other = (pictures(1, 3, 32, 32, seed=seed).float() for seed in range(3))
+    assert (judge(items, one)[0].value - judge(items, other)[0].value).abs().max() > 1e-4
+
+
+def test_a_patch_judge_sees_only_its_patch():
+    torch.manual_seed(0)
+    judge = Patch(width=4, layers=2, spectral=False).discriminator(DataSpec((1, 64, 64)))
+    items = pictures(1, 1, 64, 64).float()
+    changed = items.clone()
+    changed[..., -8:] = 0
+    one, other = judge(items)[0].value, judge(changed)[0].value
+    assert torch.equal(one[..., :8], other[..., :8])
+    assert not torch.equal(one[..., -1], other[..., -1])
+
+
+@pytest.mark.parametrize("side", [4, 7, 9])
+def test_small_pictures_get_fewer_layers(side):
+    judge = Patch(width=4, layers=5, scales=2).discriminator(DataSpec((1, side, side)))
+    assert all(s.value.isfinite().all() for s in judge(pictures(2, 1, side, side).float()))
+
+
+def test_copies_of_a_judge_are_apart():
+    judge = Patch(width=4).discriminator(DataSpec((1, 16, 16))).eval()
+    other = copy.deepcopy(judge)
+    items = pictures(2, 1, 16, 16).float()
+    assert torch.equal(judge(items)[0].value, other(items)[0].value)

@@ -42,9 +42,8 @@ def test_links_inside_the_project_lead_somewhere(page):
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
-KINDS = ["recipe", "loss", "penalty", "constraint", "view", "network", "judge", "optimiser", "metric", "features", "baseline",
-         "game", "term",
-         "degradation", "holes"]  # fmt: skip
+KINDS = ["recipe", "loss", "penalty", "constraint", "view", "network", "judge", "optimiser", "metric", "features",
+         "baseline", "game", "term", "degradation", "holes"]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

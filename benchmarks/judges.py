@@ -128,7 +128,11 @@ class Judge:
 
 def fit_judge(learned: Held) -> Judge:
     """A classifier of these pictures' labels, of the library's kind, with the fixed seed."""
-    return Judge(Features.find("classifier")().fit(learned.pictures, learned.labels, SEED))
+    return Judge(_fitted(learned))
+
+
+def _fitted(learned: Held) -> FittedFeatures:
+    return Features.find("classifier")().fit(learned.pictures, learned.labels, SEED)
 
 
 def cached_judge(name: str, data: Real, folder: Path = CACHE) -> Judge:
@@ -142,7 +146,7 @@ def cached_judge(name: str, data: Real, folder: Path = CACHE) -> Judge:
         print(f"fits the judge of {name}, once", file=sys.stderr, flush=True)
         aside = kept.with_name(f"{kept.name}.partial")
         aside.mkdir(parents=True, exist_ok=True)
-        fit_judge(data.train).fitted.save(aside)
+        _fitted(data.train).save(aside)
         aside.rename(kept)
     judge = Judge(FittedFeatures.load(kept))
     held = data.held_back()

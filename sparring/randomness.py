@@ -28,6 +28,19 @@ def stream(*key: SupportsIndex | str) -> torch.Generator:
     return torch.Generator().manual_seed(derive(*key))
 
 
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seeds torch's own generators, of the CPU and of the device.
+
+    ``torch.manual_seed`` seeds every kind of accelerator that torch knows, there or not, which takes milliseconds: a
+    fifth of a small network's step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 @dataclass(frozen=True)
 class Noise:
     """The randomness of one turn: every draw is made for the whole global batch, and a process takes its rows.

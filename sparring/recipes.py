@@ -90,8 +90,8 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
         views=_views(facts),
         latent=64,
     )
-    optimiser = Adam(rate=3e-3, rate_final=6e-5, beta1=0.0, beta2=0.95)
-    return Generation(game=game, attributes=facts.attributes), Training(batch=32, optimiser=optimiser)
+    optimiser = Adam(rate=2e-3, rate_final=6e-5, beta1=0.0, beta2=0.99)
+    return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
 
 
 def mlp(facts: Facts) -> tuple[Generation, Training]:

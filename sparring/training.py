@@ -19,7 +19,7 @@ from sparring.games import Game, Play, Turn
 from sparring.optimisers import Adam, Optimiser
 from sparring.part import Part
 from sparring.plan import Plan
-from sparring.randomness import Noise, derive
+from sparring.randomness import Noise, derive, seed_torch
 from sparring.tasks import Task
 from sparring.types import Batch, DataSpec, Samples, Terms
 
@@ -123,7 +123,7 @@ class Engine:
         key = (self.seed, self.step_number, number)
         for rows in self.parts:
             play = self._play(key, rows)
-            torch.manual_seed(play.noise.seed("torch"))
+            seed_torch(play.noise.seed("torch"), self.device)
             with self.autocast():
                 terms = turn.terms(play)
             total = torch.stack(list(terms.values())).sum()

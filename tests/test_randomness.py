@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparring.randomness import Noise, derive, order, per_sample, stream
+from sparring.randomness import Noise, derive, order, per_sample, seed_torch, stream
 
 PINNED_SEED = 2002067703672271585
 PINNED_NORMAL = [-0.40434688, 0.05142775, -1.45706213]
@@ -158,3 +158,13 @@ def test_writing_into_an_order_does_not_change_the_next():
     kept = first.copy()
     first[:] = -1
     assert np.array_equal(order(10, 0, 0, 10), kept)
+
+
+def test_torchs_own_draws_follow_the_seed():
+    with torch.random.fork_rng(devices=[]):
+        seed_torch(7, torch.device("cpu"))
+        first = torch.rand(3)
+        seed_torch(7, torch.device("cpu"))
+        assert torch.equal(torch.rand(3), first)
+        torch.manual_seed(7)
+        assert torch.equal(torch.rand(3), first)

@@ -16,6 +16,7 @@ from sparring.games.latent import Latent
 from sparring.losses import AdversarialLoss, NonSaturating, RelativisticPairing, Wasserstein
 from sparring.networks.dcgan import Dcgan
 from sparring.networks.mlp import Mlp
+from sparring.networks.pyramid import Pyramid
 from sparring.optimisers import Adam, Optimiser, RmsProp, Sgd
 from sparring.penalties import R1, R2, Penalty, WeightClipping
 from sparring.training import Training, sample
@@ -233,6 +234,14 @@ def test_half_precision_and_layout_stay_near_exact_training(precision, layout):
     for name, value in expected.items():
         assert found[name].dtype == torch.float32
         assert float(found[name]) == pytest.approx(float(value), rel=0.1, abs=0.02)
+
+
+def test_a_discriminator_that_compares_items_never_sees_real_and_generated_ones_together():
+    playing = engine(Latent(network=Pyramid(discriminator_width=4, generator_width=4, mapping=8)), shape=PICTURE)
+    seen = []
+    playing.players["discriminator"].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    playing.step()
+    assert seen == [8, 8, 8]
 
 
 PROCESSES = """

@@ -13,6 +13,7 @@ from sparring.augment import AdaptiveAugment, Sight, View
 from sparring.games import Game, Play, Turn
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture
+from sparring.networks.layers import compares
 from sparring.networks.mlp import Mlp
 from sparring.penalties import Constraint, Look, Penalty
 from sparring.randomness import derive, per_sample
@@ -123,7 +124,7 @@ class Latent(Game):
         differentiates = any(p.differentiates for p in penalties)
         real = play.batch.target.detach().requires_grad_(differentiates)
         fake = fake.detach().requires_grad_(differentiates)
-        if differentiates:
+        if differentiates or compares(play.players["discriminator"]):
             real_scores, fake_scores = self._see(play, real, "real"), self._see(play, fake, "fake")
         else:
             real_scores, fake_scores = self._see_both(play, real, fake)

@@ -134,6 +134,38 @@ class Embedded(nn.Module):
         return latent if self.embed is None else torch.cat([latent, self.embed(condition)], 1)
 
 
+class MinibatchDeviation(nn.Module):
+    """Maps with one more: the standard deviation over the batch, averaged to a single number (Karras et al. 2018, 3).
+
+    Generated batches that vary less than real ones are so seen at once. In eval mode the number is its running mean
+    over training, so that an item's score does not depend on the items beside it. It is local to a process.
+
+    Attributes:
+        mean: the running mean.
+    """
+
+    mean: Tensor
+
+    def __init__(self, momentum: float = 0.01):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c+1 h w"]:
+        if self.training:
+            number = (precise(maps).var(0, unbiased=False) + 1e-8).sqrt().mean()
+            self.mean.lerp_(number.detach().to(self.mean), self.momentum)
+        else:
+            number = self.mean
+        plane = number.to(maps.dtype).expand(len(maps), 1, *maps.shape[2:])
+        return torch.cat([maps, plane], 1)
+
+
+def compares(network: nn.Module) -> bool:
+    """Whether a network compares the items of a batch, which then must be all real or all generated."""
+    return any(isinstance(layer, MinibatchDeviation) for layer in network.modules())
+
+
 class Projection(nn.Module):
     """The verdict on features, by projection where there is a condition: Miyato and Koyama 2018, eq. 3.
 

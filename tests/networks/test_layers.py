@@ -15,6 +15,7 @@ from sparring.networks.dcgan import Dcgan
 from sparring.networks.dense import Dense
 from sparring.networks.dense_conv import DenseConv
 from sparring.networks.mlp import FourierFeatures
+from sparring.networks.pyramid import Pyramid
 from sparring.networks.r3gan import Block, Double, Halve, R3gan
 from sparring.types import DataSpec
 
@@ -28,6 +29,25 @@ def test_grids_halve_with_rounding_up(height, width, largest):
     assert count == 0 or max(grids[1]) > largest
     for (h, w), (taller, wider) in pairwise(grids):
         assert (h, w) == ((taller + 1) // 2, (wider + 1) // 2)
+
+
+def test_the_minibatch_deviation_is_one_number_over_the_batch_and_a_running_mean_in_eval_mode():
+    layer = layers.MinibatchDeviation(momentum=0.5).double()
+    maps = torch.randn(6, 3, 4, 5, dtype=torch.float64)
+    wanted = maps.numpy().std(0).mean()
+    found = layer(maps)
+    assert found.shape == (6, 4, 4, 5)
+    assert torch.equal(found[:, :3], maps)
+    torch.testing.assert_close(found[:, 3], torch.full((6, 4, 5), wanted, dtype=torch.float64))
+    assert layer(maps[:1].expand(6, -1, -1, -1))[0, 3, 0, 0] < 1e-3 * wanted
+    layer.eval()
+    assert layer(maps[:1])[0, 3, 0, 0] == layer(maps)[5, 3, 1, 2] == pytest.approx(wanted / 4, rel=1e-2)
+
+
+def test_networks_that_compare_items_are_known():
+    spec = DataSpec((1, 8, 8))
+    assert layers.compares(Pyramid(discriminator_width=4).discriminator(spec))
+    assert not layers.compares(Pyramid(discriminator_width=4, deviation=False).discriminator(spec))
 
 
 def test_the_projection_is_linear_in_features_plus_the_inner_product():

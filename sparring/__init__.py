@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparring.api import evaluate, sample, score, train
     from sparring.checks import check
+    from sparring.estimators import TableGAN
     from sparring.experiment import Experiment
     from sparring.learning import steps
     from sparring.limits import Limits
@@ -24,6 +25,7 @@ _HOMES = {
     "Model": "model",
     "Proposal": "proposal",
     "Record": "session",
+    "TableGAN": "estimators",
     "check": "checks",
     "evaluate": "api",
     "load": "model",
@@ -39,6 +41,7 @@ __all__ = [
     "Model",
     "Proposal",
     "Record",
+    "TableGAN",
     "check",
     "evaluate",
     "load",

@@ -239,7 +239,7 @@ def _take(material: Material, rows: np.ndarray, most: int) -> Specimens:
     """At most so many items of a split, spread evenly over it, with their attributes."""
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-    return Specimens(np.asarray(material.data.items[rows]), material.columns(rows))
+    return Specimens(material.data.items[rows], material.columns(rows))
 
 
 @dataclass(frozen=True)

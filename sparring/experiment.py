@@ -1,7 +1,7 @@
 """Experiment: everything needed to run again, and the material that it works on."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,10 +10,13 @@ from pydantic import Field
 from torch import Tensor
 
 from sparring.data import Dataset, DataSource
-from sparring.data.reader import Reader
+from sparring.data.reader import Batches, Reader
+from sparring.data.rows import RowReader
 from sparring.errors import DataError, RequestError, choices
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
+from sparring.modalities.frames import TableItems
+from sparring.modalities.table import Table
 from sparring.part import Part
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
@@ -97,6 +100,7 @@ class Material:
         modality: the codec, fitted.
         conditions: the codec of the attributes that can be asked for, or None.
         encoded: encoded attributes of every item, ``(n, k)``, or None.
+        task: the task, which says what can be asked for.
     """
 
     data: Dataset
@@ -104,14 +108,19 @@ class Material:
     modality: Modality
     conditions: Conditions | None
     encoded: Tensor | None
+    task: Task
 
     @property
     def spec(self) -> DataSpec:
         """What networks must know of one item."""
-        return DataSpec(self.modality.spec().shape, 0 if self.conditions is None else self.conditions.width)
+        return item_spec(self.task, self.modality, self.conditions)
 
-    def reader(self, rows: np.ndarray, seed: int) -> Reader:
+    def reader(self, rows: np.ndarray, seed: int) -> Batches:
         """Batches of a split."""
+        if isinstance(self.modality, Table) and isinstance(self.data.items, TableItems):
+            together = getattr(self.task, "together", 0.0)
+            asked = self.task.attributes
+            return RowReader(self.data.items, rows, self.modality, asked=asked, together=together, seed=seed)
         return Reader(self.data.items, rows, self.modality, self.encoded, seed)
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -119,8 +128,16 @@ class Material:
         return {name: values[rows] for name, values in self.data.attributes.items()}
 
 
-def gather(task: Task, data: Dataset) -> Material:
-    """Fits the codecs and splits the data.
+def item_spec(task: Task, modality: Modality, conditions: Conditions | None) -> DataSpec:
+    """What networks must know of one item and of what can be asked for."""
+    spec = modality.spec()
+    if conditions is not None:
+        return replace(spec, condition=conditions.width)
+    return spec if task.attributes else replace(spec, condition=0)
+
+
+def gather(task: Task, data: Dataset, modality: Modality | None = None) -> Material:
+    """Fits the codecs, that of the items where it is not fitted yet, and splits the data.
 
     Raises:
         RequestError: the task wants an attribute that the data do not have.
@@ -128,13 +145,14 @@ def gather(task: Task, data: Dataset) -> Material:
     """
     if len(data) < 2:
         raise DataError(f"{len(data)} usable item is too few to learn a likeness from; give at least two")
-    modality = Modality.find(data.modality).fit(data.items)
+    modality = modality or Modality.find(data.modality).fit(data.items)
     asked = task.attributes
+    there = [*data.attributes, *modality.askable()]
     for name in asked:
-        if name not in data.attributes:
-            raise RequestError(choices(name, "attribute", list(data.attributes)))
-    if not asked:
-        return Material(data, split(data), modality, None, None)
+        if name not in there:
+            raise RequestError(choices(name, "attribute", there))
+    if not asked or modality.askable():
+        return Material(data, split(data), modality, None, None, task)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})
     encoded = torch.from_numpy(np.asarray(conditions.encode({name: data.attributes[name] for name in asked})))
-    return Material(data, split(data), modality, conditions, encoded)
+    return Material(data, split(data), modality, conditions, encoded, task)

@@ -80,7 +80,7 @@ class Jury:
             cache: a folder of fitted features, or None.
         """
         rows = material.splits.train
-        items = np.asarray(material.data.items[rows])
+        items = material.data.items[rows]
         part = self._chosen(items, labels)
         if part is None or cache is None:
             return None if part is None else part.fit(items, labels, self.seed)
@@ -114,7 +114,9 @@ def _features(modality: str) -> list[Features]:
 def _defaults(task: Task, data: Dataset) -> tuple[Metric, ...]:
     """The task's own metrics, else those that rank; without those that have nothing to say of the data."""
     known = task.metrics or ranked(Metric.parts().values(), data.modality)
-    told = [part().about(data) for part in known if task.paired or not part.paired]
+    described = bool(_features(data.modality))
+    fitting = [part for part in known if (task.paired or not part.paired) and (described or not part.featured)]
+    told = [part().about(data) for part in fitting]
     return tuple(metric for metric in told if metric is not None)
 
 

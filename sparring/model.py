@@ -12,18 +12,29 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset, DataSource
 from sparring.data.opening import open_data
-from sparring.errors import DataError, RequestError, RunError
+from sparring.errors import DataError, RequestError, RunError, choices
 from sparring.evaluation import Evaluation, Judged, evaluate
-from sparring.experiment import Experiment, Material, gather
+from sparring.experiment import Experiment, Material, gather, item_spec
 from sparring.games import Autoencoding
 from sparring.jury import Jury
 from sparring.metrics import Metric, Specimens
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions, ConditionTable
+from sparring.modalities.frames import TableItems, pandas
+from sparring.modalities.table import Table
 from sparring.part import Part
 from sparring.run import Run
 from sparring.training import sample
-from sparring.types import Batch, DataSpec, verdict
+from sparring.types import Batch, verdict
+
+BLOCK = 16_384
+"""Items that are made and decoded at once, so that memory does not grow with their number."""
+
+_ASKED = 8
+"""Columns whose own value a row is judged with, one at a time."""
+
+ROWS = 4096
+"""Rows of a table that the generator makes at once."""
 
 EVALUATION_SEED = 1
 """Of the latents that are judged; the pictures of a run come from seed 0."""
@@ -94,15 +105,31 @@ class Model:
         if not truncation > 0:
             raise RequestError(f"truncation = {truncation}: must be above 0")
         columns, encoded = self._draw_conditions(n, seed, condition)
-        latents = self.experiment.task.game.draw(seed, range(n)) * truncation
-        made = sample(self.experiment.task.game, self._players, encoded, latents)
-        return self.modality.decode(made.value), columns
+        parts = []
+        for start in range(0, n, BLOCK):
+            numbers = range(start, min(n, start + BLOCK))
+            latents = self.experiment.task.game.draw(seed, numbers) * truncation
+            if isinstance(self.modality, Table):
+                parts.append(self._rows(self.modality, seed, numbers, latents, dict(condition or {})))
+                continue
+            part = None if encoded is None else encoded[start : numbers.stop]
+            parts.append(self.modality.decode(sample(self.experiment.task.game, self._players, part, latents).value))
+        return self.modality.joined(parts), columns
+
+    def _rows(self, table: Table, seed: int, numbers: range, latents: Tensor, condition: dict[str, Any]) -> Any:
+        """Decoded rows of a table that meet a condition."""
+        asked = table.conditions(seed, numbers, condition, self.experiment.task.attributes)
+        made = sample(self.experiment.task.game, self._players, asked, latents, ROWS)
+        return table.decode_asked(made.value, condition)
 
     def _draw_conditions(
         self, n: int, seed: int, condition: Mapping[str, Any] | None
     ) -> tuple[dict[str, np.ndarray], Tensor | None]:
         if self.conditions is None:
-            if condition:
+            unknown = [name for name in condition or {} if name.strip() not in self.experiment.task.attributes]
+            if self.modality.askable() and unknown and self.experiment.task.attributes:
+                raise RequestError(choices(unknown[0], "column", list(self.experiment.task.attributes)))
+            if condition and unknown:
                 raise RequestError(
                     f"this model was trained without labels, so {', '.join(condition)} cannot be asked for; "
                     "train on labelled data, or without --unconditional"
@@ -130,9 +157,12 @@ class Model:
             RequestError: the items have another shape than the data.
         """
         shape = (len(items), *self.modality.spec().shape)
-        encoded = self.modality.encode(np.asarray(items))
+        encoded = self.modality.encode(items if isinstance(self.modality, Table) else np.asarray(items))
         if tuple(encoded.shape) != shape:
             raise RequestError(f"items of shape {tuple(encoded.shape)[1:]} cannot be judged by a model of {shape[1:]}")
+        if isinstance(self.modality, Table) and self.experiment.task.attributes:
+            titles = self.experiment.task.attributes[:_ASKED]
+            return np.mean([self._verdicts(encoded, self.modality.own_condition(encoded, t)) for t in titles], axis=0)
         if self.conditions is None:
             return self._verdicts(encoded, None)
         if attributes is not None:
@@ -220,7 +250,7 @@ class Model:
         count = len(own.data)
         rows = np.arange(len(other)) + count
         joined = Dataset(
-            items=np.concatenate([own.data.items[np.arange(count)], other.items[np.arange(len(other))]]),
+            items=_together(own.data.items, other.items),
             modality=own.data.modality,
             names=[*own.data.names, *other.names],
             digests=np.concatenate([own.data.digests, other.digests]),
@@ -250,6 +280,14 @@ class Model:
         return self._players
 
 
+def _together(first: Any, second: Any) -> Any:
+    """The items of two data sets as those of one."""
+    if isinstance(first, TableItems):
+        whole = pandas().concat([first.frame, second.frame], ignore_index=True)
+        return replace(first, frame=whole)
+    return np.concatenate([first[np.arange(len(first))], second[np.arange(len(second))]])
+
+
 @torch.no_grad()
 def _by_chunks(
     players: nn.ModuleDict, look: Callable[[Batch], Tensor], encoded: Tensor, condition: Tensor | None
@@ -266,7 +304,7 @@ def _by_chunks(
 
 def build(experiment: Experiment, modality: Modality, conditions: Conditions | None) -> nn.ModuleDict:
     """The players of an experiment with fresh weights."""
-    spec = DataSpec(modality.spec().shape, 0 if conditions is None else conditions.width)
+    spec = item_spec(experiment.task, modality, conditions)
     return experiment.task.game.players(experiment.task.spec(spec))
 
 

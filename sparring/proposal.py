@@ -10,9 +10,11 @@ import numpy as np
 from sparring import recipes
 from sparring.data import DataSource
 from sparring.data.opening import open_data, store_arrays
+from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
 from sparring.experiment import Experiment, Material, gather, split
 from sparring.modalities import Modality
+from sparring.networks.tabular import choices_in
 from sparring.tasks import Task
 
 
@@ -42,7 +44,8 @@ def propose(  # noqa: PLR0913
     """Reads the data and resolves a recipe to an experiment.
 
     Args:
-        data: a path, a name, a source, or pictures as an array ``(n, h, w[, c])`` or a list of pictures.
+        data: a path, a name, a source, a table as a :class:`pandas.DataFrame`, or pictures as an array
+            ``(n, h, w[, c])`` or a list of pictures.
         labels: of in-memory data: one per item, or one sequence per attribute.
         store: where in-memory data are kept, so that the run can go on from its folder; needed for those alone.
         task: the task's name.
@@ -65,15 +68,17 @@ def propose(  # noqa: PLR0913
     if task not in known:
         raise RequestError(choices(task, "task", list(known)))
     read = source.load()
-    wanted = () if unconditional else tuple(read.attributes if attributes is None else attributes)
     codec = Modality.find(read.modality).fit(read.items)
+    there = [*read.attributes, *codec.askable()]
+    wanted = () if unconditional else tuple(there if attributes is None else attributes)
     splits = split(read)
-    facts = recipes.Facts(read.modality, codec.spec().shape, len(splits.train), wanted)
+    spec = codec.spec()
+    facts = recipes.Facts(read.modality, spec.shape, len(splits.train), wanted, choices_in(spec.spans))
     played, training = recipes.find(recipe or "default")(facts)
     experiment = Experiment(data=source, task=played, training=training, seed=seed)
     for setting in settings:
         experiment = experiment.override(setting)
-    return Proposal(experiment, gather(experiment.task, read))
+    return Proposal(experiment, gather(experiment.task, read, codec))
 
 
 def _source(data: Any, labels: Any, store: Path | None, **reading: Any) -> DataSource:
@@ -83,6 +88,8 @@ def _source(data: Any, labels: Any, store: Path | None, **reading: Any) -> DataS
         return open_data(str(data), **reading)
     if store is None:
         raise RequestError("data in memory need a folder in which the run keeps them; give out=")
+    if hasattr(data, "dtypes") and hasattr(data, "columns"):
+        return store_frame(data, store)
     return store_arrays(data, store, labels)
 
 

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparring.augment import AdaptiveAugment, View
+from sparring.agreement import ConditionMatch, MomentMatch
+from sparring.augment import AdaptiveAugment, Pack, View
 from sparring.errors import RequestError, choices
 from sparring.games.latent import Latent
 from sparring.games.vae import Vae
-from sparring.losses import Hinge, NonSaturating, RelativisticPairing
+from sparring.losses import Hinge, NonSaturating, RelativisticPairing, Wasserstein
 from sparring.networks import Architecture
 from sparring.networks.autoencoder import Autoencoder
 from sparring.networks.dcgan import Dcgan
@@ -23,8 +24,9 @@ from sparring.networks.mlp import Mlp
 from sparring.networks.pyramid import Pyramid
 from sparring.networks.r3gan import R3gan
 from sparring.networks.resnet import Resnet
+from sparring.networks.tabular import Tabular
 from sparring.optimisers import Adam
-from sparring.penalties import R1, R2
+from sparring.penalties import R1, R2, GradientPenalty
 from sparring.tasks.generation import Generation
 from sparring.training import Training
 
@@ -41,12 +43,14 @@ class Facts:
         shape: of one encoded item.
         count: items to learn from.
         attributes: names of the attributes to be conditioned on.
+        choices: how many choices a row of a table has.
     """
 
     modality: str
     shape: tuple[int, ...]
     count: int
     attributes: tuple[str, ...] = ()
+    choices: int = 0
 
 
 Recipe = Callable[[Facts], tuple[Generation, Training]]
@@ -76,7 +80,9 @@ def find(name: str) -> Recipe:
 
 
 def default(facts: Facts) -> tuple[Generation, Training]:
-    """The recipe for these data: a pyramid for pictures, a perceptron for points."""
+    """The recipe for these data: a pyramid for pictures, a perceptron for points, table for tables."""
+    if facts.choices:
+        return table(facts)
     return mlp(facts) if len(facts.shape) == 1 else pyramid(facts)
 
 
@@ -106,6 +112,48 @@ def mlp(facts: Facts) -> tuple[Generation, Training]:
     optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.99)
     training = Training(batch=256, optimiser=optimiser, average=0.002, images=2_500_000)
     return Generation(game=game, attributes=facts.attributes), training
+
+
+def table(facts: Facts) -> tuple[Generation, Training]:
+    """The default for tables: ctgan that matches the mean products of all pairs of numbers too, averaged."""
+    _needs_rows(facts, "table")
+    game = Latent(
+        network=Tabular(norm="batch", dropout=0.25),
+        loss=Wasserstein(),
+        penalties=(GradientPenalty(),),
+        views=(Pack(count=5),),
+        agreements=(ConditionMatch(), MomentMatch()),
+        latent=64 + facts.choices,
+    )
+    optimiser = Adam(rate=5e-4, rate_final=2e-5, beta1=0.5, beta2=0.9)
+    training = Training(batch=500, optimiser=optimiser, average=0.02, images=_rows(facts, 150), precision="fp32")
+    return Generation(game=game, attributes=facts.attributes), training
+
+
+def ctgan(facts: Facts) -> tuple[Generation, Training]:
+    """CTGAN, Xu et al. 2019, at its authors' settings; the gradient penalty is that of a row, not of a pack."""
+    _needs_rows(facts, "ctgan")
+    game = Latent(
+        network=Tabular(),
+        loss=Wasserstein(),
+        penalties=(GradientPenalty(),),
+        views=(Pack(count=10),),
+        agreements=(ConditionMatch(),),
+        latent=128 + facts.choices,
+    )
+    optimiser = Adam(rate=2e-4, beta1=0.5, beta2=0.9)
+    training = Training(batch=500, optimiser=optimiser, average=0.0, images=_rows(facts, 300), precision="fp32")
+    return Generation(game=game, attributes=facts.attributes, together=0.0), training
+
+
+def _rows(facts: Facts, epochs: int) -> int:
+    """Rows seen in so many epochs."""
+    return max(500, facts.count * epochs)
+
+
+def _needs_rows(facts: Facts, recipe: str) -> None:
+    if not facts.choices:
+        raise RequestError(f"the recipe '{recipe}' learns tables, and these are {facts.modality}; take default")
 
 
 def r3gan(facts: Facts) -> tuple[Generation, Training]:

@@ -13,6 +13,7 @@ from sparring.experiment import Experiment, Material
 from sparring.limits import Bound, Limits
 from sparring.metrics import Specimens
 from sparring.modalities.conditions import ConditionTable
+from sparring.modalities.table import Table
 from sparring.plan import Plan
 from sparring.planning import make_plan
 from sparring.run import Run
@@ -241,10 +242,12 @@ class Session:
             table = ConditionTable.load(self.run.codec, self.material.conditions)
             columns, drawn = table.draw(count, 0, {})
             encoded = torch.as_tensor(drawn)
-        game = self.experiment.task.game
+        modality, game = self.material.modality, self.experiment.task.game
+        if isinstance(modality, Table):
+            encoded = modality.conditions(0, range(count), {}, self.experiment.task.attributes)
         with self.engine.sampling() as averaged:
             made = sample(game, averaged, encoded, game.draw(0, range(count)))
-        return self.material.modality.decode(made.value), columns
+        return modality.decode(made.value), columns
 
     def _save(self) -> None:
         """Writes model, picture and, last, the checkpoint, so that a crash leaves none that is newer than the model."""

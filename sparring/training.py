@@ -13,7 +13,7 @@ import torch.distributed as dist
 from pydantic import Field
 from torch import Tensor, nn
 
-from sparring.data.reader import Reader
+from sparring.data.reader import Batches
 from sparring.errors import RequestError, TrainingError
 from sparring.games import Game, Play, Turn
 from sparring.optimisers import Adam, Optimiser
@@ -69,8 +69,8 @@ class Engine:
         training: Training,
         spec: DataSpec,
         *,
-        train: Reader,
-        select: Reader | None,
+        train: Batches,
+        select: Batches | None,
         plan: Plan,
         seed: int,
         device: torch.device,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,18 @@ Terms = dict[str, Scalar]
 """Named terms whose sum a turn's learners minimise."""
 
 
+class Span(NamedTuple):
+    """Neighbouring numbers of a row's vector that belong together.
+
+    Attributes:
+        activation: ``"tanh"`` of numbers in [-1, 1], or ``"softmax"`` of one choice among as many as the span is wide.
+        width: how many they are.
+    """
+
+    activation: Literal["tanh", "softmax"]
+    width: int
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """What networks must know of encoded data.
@@ -21,11 +33,13 @@ class DataSpec:
         shape: one item's shape: ``(channels, height, width)`` of a picture, ``(d,)`` of a point.
         condition: width of the encoded condition vector; 0 where the data are not conditioned.
         given: shape of the picture that the generator is given; () where it is given none.
+        spans: what a row of a table is made of, in order; () where items are of one kind of number.
     """
 
     shape: tuple[int, ...]
     condition: int = 0
     given: tuple[int, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "image": {"height": 8, "width": 8, "channels": 1, "depth": 8},
     "attribute": {"title": "age", "classes": ("young", "old")},
     "points": {"mean": (0.0, 1.0), "scale": 2.0},
+    "table": {"columns": ({"part": "constant", "title": "x"},)},
+    "category": {"values": ("a", "b"), "counts": (3, 1), "own": 2},
+    "number": {"rates": (1.0,)},
 }
 
 every_part = pytest.mark.parametrize("part", FINAL, ids=lambda c: c.name)

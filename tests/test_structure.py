@@ -14,7 +14,8 @@ MODULES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("
 FLOORS = {
     **dict.fromkeys(["errors", "types", "part", "randomness", "files", "limits", "pictures", "provenance"], 0),
     **dict.fromkeys(
-        ["losses", "penalties", "terms", "perceptual", "degradations", "augment", "optimisers", "wording"], 1
+        ["losses", "penalties", "terms", "agreement", "perceptual", "degradations", "augment", "optimisers", "wording"],
+        1,
     ),
     **dict.fromkeys(["modalities", "networks"], 2),
     **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
@@ -23,8 +24,8 @@ FLOORS = {
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal"], 7),
-    **dict.fromkeys(["report", "estimators", "explore", "session", "learning", "checks", "catalogue", "forecast"], 8),
-    **dict.fromkeys(["", "api", "display"], 9),
+    **dict.fromkeys(["report", "explore", "session", "learning", "checks", "catalogue", "forecast"], 8),
+    **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "options", "web", "__main__"], 10),
 }
 

@@ -17,8 +17,8 @@ __all__ = ["NAMES", "open_data", "store_arrays"]
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10", "ring", "grid", "stacked-mnist")
 """Data sets that are called by name; a folder of the same name is written with ``./`` before it."""
 
+_TABLE = (".csv", ".tsv", ".parquet")
 _LATER = {
-    ".csv": "a table", ".tsv": "a table", ".parquet": "a table",
     ".txt": "text",
     ".wav": "sound", ".flac": "sound", ".mp3": "sound", ".ogg": "sound",
     ".mid": "music", ".midi": "music",
@@ -43,7 +43,7 @@ def open_data(
             A name goes before a folder of the same name, and the data set's notes say so.
         size: of pictures: a number, ``"64x48"`` or (height, width); inferred where it is not given.
         label_pattern: attributes in file names, ``"{age}_{gender}_*"``.
-        modality: ``"image"`` or ``"points"``, where the data can be read in several ways.
+        modality: ``"image"``, ``"points"`` or ``"table"``, where the data can be read in several ways.
         folder: where data in memory are kept.
 
     Raises:
@@ -86,6 +86,8 @@ def _at(text: str, asked: dict[str, Any]) -> DataSource:
     ending = path.suffix.lower()
     if ending in (".npy", ".npz"):
         return _with(Arrays(path=text), asked)
+    if ending in _TABLE:
+        return _table(text, asked)
     if _is_idx(path):
         return _pictures(Idx(path=text), text, asked)
     from sparring.data.files import is_archive, is_picture
@@ -127,7 +129,17 @@ def _in_folder(text: str, path: Path, asked: dict[str, Any]) -> DataSource:
         raise RequestError(f"'{text}' holds arrays; give the path of one, such as {Path(text) / sorted(arrays)[0]}")
     if not files:
         raise RequestError(f"'{text}' is empty; give a folder of pictures")
+    tables = [name for name in sorted(files) if name.lower().endswith(_TABLE)]
+    if tables:
+        raise RequestError(f"'{text}' holds tables; give the path of one, such as {Path(text) / tables[0]}")
     raise RequestError(_not_yet(text, endings))
+
+
+def _table(text: str, asked: dict[str, Any]) -> DataSource:
+    from sparring.data.tables import Tables
+
+    _refuse_other(text, "table", asked)
+    return _with(Tables(path=text), {key: value for key, value in asked.items() if key != "modality"})
 
 
 def _images(text: str, asked: dict[str, Any]) -> DataSource:
@@ -153,7 +165,7 @@ def _not_yet(text: str, endings: Counter[str]) -> str:
     )
     what, count = looks.most_common(1)[0]
     seen = f"looks like {what}" if count else f"holds {', '.join(e or 'no ending' for e, _ in endings.most_common(3))}"
-    learned = "pictures (folders, .zip, .tar.gz, IDX, .npy, .npz) and points (.npy, .npz)"
+    learned = "pictures (folders, .zip, .tar.gz, IDX, .npy, .npz), points (.npy, .npz), tables (.csv, .tsv, .parquet)"
     return f"'{text}' {seen}; this version learns {learned}"
 
 

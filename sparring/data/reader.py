@@ -1,6 +1,7 @@
 """Reading: batch *i* of a split is a pure function of a seed and of *i*."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,6 +11,13 @@ from sparring.data import Items, Varied
 from sparring.modalities import Modality
 from sparring.randomness import derive, order
 from sparring.types import Batch
+
+
+class Batches(Protocol):
+    """What the engine reads from: batch *i* is a pure function of *i*."""
+
+    def __len__(self) -> int: ...
+    def batch(self, position: int, rows: slice) -> Batch: ...
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from sparring.agreement import Agreement
 from sparring.augment import AdaptiveAugment, Sight, View
 from sparring.games import Game, Play, Turn
 from sparring.losses import AdversarialLoss, NonSaturating
@@ -16,7 +17,7 @@ from sparring.networks import Architecture
 from sparring.networks.layers import compares
 from sparring.networks.mlp import Mlp
 from sparring.penalties import Constraint, Look, Penalty
-from sparring.randomness import derive, per_sample
+from sparring.randomness import by_position, derive, per_sample
 from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise, verdict
 
 
@@ -34,6 +35,9 @@ class Latent(Game):
     )
     codes: int = Field(
         default=0, ge=0, description="categories of a discrete latent beside the continuous one, for data in clumps"
+    )
+    agreements: tuple[Agreement, ...] = Field(
+        default=(), description="what a generator of rows also minimises; none for anything else"
     )
     discriminator_steps: int = Field(default=1, ge=1, description="k: discriminator steps a generator step")
 
@@ -64,6 +68,9 @@ class Latent(Game):
         return [judge] * self.discriminator_steps + [Turn("generator", ("generator",), self._generate)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
+        if self.network.by_the_million and not self.codes and self.noise == "normal":
+            draws = torch.from_numpy(by_position(derive(seed, "latent"), numbers, self.latent))
+            return torch.special.ndtri(draws.clamp_min(1e-12)).float()
         codes = per_sample("uniform", derive(seed, "code"), numbers, (1,)) if self.codes else None
         return self._joined(per_sample(self.noise, seed, numbers, (self.latent,)), codes)
 
@@ -150,11 +157,13 @@ class Latent(Game):
             view.update(memory, verdict(real), verdict(other), verdict(fake), play.images, play.planned)
 
     def _generate(self, play: Play) -> Terms:
-        fake = self.sample(play.players, play.batch.condition, self._latents(play)).value
+        made = self.sample(play.players, play.batch.condition, self._latents(play))
+        fake = made.value
         real_scores, fake_scores = None, self._see(play, precise(fake), "fake")
         if self.loss.relativistic:
             real_scores = self._see(play, play.batch.target, "real")
-        return {"generator": self.loss.generator(real_scores, fake_scores)}
+        agreeing = {agreement.name: agreement(made, play.batch) for agreement in self.agreements}
+        return {"generator": self.loss.generator(real_scores, fake_scores), **agreeing}
 
     def _constrain(self, players: nn.ModuleDict) -> None:
         for constraint in self.constraints:

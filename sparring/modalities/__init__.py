@@ -57,6 +57,14 @@ class Modality(Part):
     def preview(self, items: np.ndarray, path: Path) -> None:
         """One picture that shows the items side by side."""
 
+    def askable(self) -> tuple[str, ...]:
+        """What can be asked for of items themselves, rather than of labels beside them; () where nothing can."""
+        return ()
+
+    def joined(self, parts: list[Any]) -> Any:
+        """Decoded items of several blocks as one."""
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
     @classmethod
     @abstractmethod
     def endings(cls) -> tuple[str, ...]:

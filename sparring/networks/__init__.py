@@ -21,12 +21,14 @@ class Architecture(Part):
     Attributes:
         any_shape: whether the family makes items of any shape, or pictures alone.
         translates: whether the generator makes a picture of a picture rather than of a latent vector.
+        by_the_million: whether items are made in such numbers that their latents are drawn all at once.
     """
 
     kind: ClassVar[str] = "network"
     home: ClassVar[str] = "sparring.networks"
     any_shape: ClassVar[bool] = False
     translates: ClassVar[bool] = False
+    by_the_million: ClassVar[bool] = False
 
     @abstractmethod
     def generator(self, spec: DataSpec, latent: int) -> nn.Module:

@@ -14,6 +14,9 @@ class Generation(Task):
     """New items, of asked attributes where the task is conditional."""
 
     game: Game = Field(default=Latent(), description="the game that is played")
+    together: float = Field(
+        default=0.5, ge=0, le=1, description="of tables: chance that a condition names several columns while learning"
+    )
 
     def spec(self, data: DataSpec) -> DataSpec:
         return data

@@ -1,0 +1,59 @@
+"""Agreement: what a generator of rows also minimises, beside what the discriminator says."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+
+from sparring.part import Part
+from sparring.types import Batch, Samples, Scalar, precise
+
+
+class Agreement(Part):
+    """The kind."""
+
+    kind: ClassVar[str] = "agreement"
+    home: ClassVar[str] = "sparring.agreement"
+
+    @abstractmethod
+    def __call__(self, made: Samples, batch: Batch) -> Scalar:
+        """The weighted term.
+
+        Args:
+            made: generated rows, in the graph, with the log-probabilities of their choices.
+            batch: real rows of the same conditions.
+        """
+
+
+class ConditionMatch(Agreement):
+    """Cross-entropy between the choices that are asked for and those that are made, CTGAN, Xu et al. 2019, section 4.3.
+
+    The mean over the columns that a row's condition names.
+    """
+
+    weight: float = Field(default=1.0, ge=0, description="weight")
+
+    def __call__(self, made: Samples, batch: Batch) -> Scalar:
+        if made.logits is None or batch.condition is None:
+            return torch.zeros((), device=made.value.device)
+        asked = precise(batch.condition)
+        each = -(asked * precise(made.logits)).sum(1) / asked.sum(1).clamp_min(1)
+        return self.weight * each.mean()
+
+
+class MomentMatch(Agreement):
+    """Squared difference between the mean products of all pairs of numbers of real and of generated rows.
+
+    For choices these are the tables of how often each pair of values stands together: maximum mean discrepancy with the
+    kernel (x · y)^2, Gretton et al. 2012, on which a discriminator need not be learned.
+    """
+
+    weight: float = Field(default=1.0, ge=0, description="weight")
+
+    def __call__(self, made: Samples, batch: Batch) -> Scalar:
+        sides = []
+        for rows in (precise(made.value), precise(batch.target)):
+            with_one = torch.cat([rows, torch.ones_like(rows[:, :1])], 1)
+            sides.append(with_one.T @ with_one / len(rows))
+        return self.weight * (sides[0] - sides[1]).square().sum()

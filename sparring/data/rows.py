@@ -1,0 +1,85 @@
+"""Reading tables: the condition is drawn first and chooses the real row (training by sampling, Xu et al. 2019, 4.3)."""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from sparring.modalities.frames import TableItems
+from sparring.modalities.table import Table
+from sparring.randomness import by_position, derive, order
+from sparring.types import Batch
+
+
+class RowReader:
+    """Batches of rows, each with a condition that it meets; batch *i* is a pure function of the seed and of *i*.
+
+    A column is drawn evenly, one of its choices by the logarithm of how often it is there, and a row evenly among those
+    that have it. The other columns that can be asked for join the condition with a chance that is itself drawn, so that
+    several can be asked for at once.
+
+    Args:
+        items: rows of all splits.
+        rows: the split's rows, ``(n,)`` int64.
+        table: the codec.
+        asked: columns that can be asked for; none: rows are read in a shuffled order, without conditions.
+        together: chance that a condition names several columns.
+        seed: of the order.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self, items: TableItems, rows: np.ndarray, table: Table, *, asked: tuple[str, ...], together: float, seed: int
+    ):
+        self.items, self.rows, self.table, self.seed, self.together = items, rows, table, seed, together
+        self.width = table.spec().condition
+        learned = [place for place in table.places() if place.spans]
+        # Of a compact row: the numbers that say which choice, and where that choice's ones stand in a condition.
+        before = np.cumsum([0, *(len(place.spans) for place in learned)])
+        named = [i for i, place in enumerate(learned) if place.column.title in asked]
+        self.fields = [int(before[i + 1]) - 1 for i in named]
+        self.offsets = np.array([learned[i].choice for i in named], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def compact(self) -> np.ndarray:
+        """The split's rows, one number a span."""
+        return self.table.compact(self.items[self.rows])
+
+    @cached_property
+    def _members(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """For each column that can be asked for: rows sorted by choice, where each begins, cumulated chances."""
+        found = []
+        for field in self.fields:
+            codes = self.compact[:, field].astype(np.int64)
+            counts = np.bincount(codes)
+            chances = np.cumsum(np.log1p(counts))
+            found.append((np.argsort(codes, kind="stable"), np.cumsum([0, *counts]), chances / chances[-1]))
+        return found
+
+    def batch(self, position: int, rows: slice) -> Batch:
+        """Rows at ``position + rows.start`` to ``position + rows.stop`` of the endless reading."""
+        start, length = position + rows.start, rows.stop - rows.start
+        if not self.fields:
+            return Batch(self.table.expand(self.compact[order(len(self.rows), self.seed, start, length)]))
+        draws = by_position(derive(self.seed, "row"), range(start, start + length), 5 + len(self.fields))
+        column = (draws[:, 0] * len(self.fields)).astype(np.int64)
+        chosen = np.empty(length, np.int64)
+        for number, (members, starts, chances) in enumerate(self._members):
+            here = np.flatnonzero(column == number)
+            choice = np.searchsorted(chances, draws[here, 1], "right").clip(max=len(chances) - 1)
+            count = starts[choice + 1] - starts[choice]
+            chosen[here] = members[starts[choice] + (draws[here, 2] * count).astype(np.int64)]
+        compact = self.compact[chosen]
+        return Batch(self.table.expand(compact), self._condition(compact, column, draws))
+
+    def _condition(self, compact: np.ndarray, column: np.ndarray, draws: np.ndarray) -> torch.Tensor:
+        """The choices of the first column, and of others where several are named."""
+        share = np.where(draws[:, 3] < self.together, draws[:, 4] / 2, 0.0)
+        named = draws[:, 5:] < share[:, None]
+        named[np.arange(len(named)), column] = True
+        condition = np.zeros((len(compact), self.width), np.float32)
+        row, place = np.nonzero(named)
+        condition[row, self.offsets[place] + compact[:, self.fields].astype(np.int64)[row, place]] = 1
+        return torch.from_numpy(condition)

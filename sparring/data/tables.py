@@ -1,0 +1,167 @@
+"""Tables: ``.csv``, ``.tsv`` and ``.parquet`` files, and frames in memory."""
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from sparring.data import Dataset, DataSource
+from sparring.errors import DataError, MissingExtra, RequestError, choices
+from sparring.files import write_atomic
+from sparring.modalities.columns import Sort
+from sparring.modalities.frames import Frame, TableItems, pandas, typed
+
+ENDINGS = (".csv", ".tsv", ".parquet")
+_NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+_SEPARATORS = ",;\t|"
+_MOST_COLUMNS = 2000
+
+
+class Tables(DataSource):
+    """A table, a row an item; columns are what their values say unless it is said otherwise."""
+
+    path: str = Field(description=".csv, .tsv or .parquet file")
+    separator: str | None = Field(default=None, description="between the columns of text; none: by the first line")
+    kinds: dict[str, Sort] = Field(default={}, description="what columns are, where their values do not say it")
+    drop: tuple[str, ...] = Field(default=(), description="columns that are left out")
+    rules: tuple[str, ...] = Field(
+        default=(), description="what holds in every row: 'start <= end', '0 <= age <= 120', 'city + country'"
+    )
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _text(cls, path: Any) -> Any:
+        return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+    def title(self) -> str:
+        return Path(self.path).expanduser().resolve().stem or "table"
+
+    def load(self) -> Dataset:
+        path = Path(self.path).expanduser()
+        if not path.is_file():
+            raise RequestError(f"there is no file '{self.path}'")
+        if not path.stat().st_size:
+            raise DataError(f"'{self.path}' is empty")
+        notes: tuple[str, ...] = ()
+        if path.suffix.lower() == ".parquet":
+            frame = _parquet(path)
+        else:
+            frame, notes = _text_table(path, self.separator)
+        frame = self._without(frame)
+        _refuse(frame, self.path)
+        return Dataset(
+            items=TableItems(frame, dict(self.kinds), self.rules),
+            modality="table",
+            names=[f"{path.name}#{row}" for row in range(len(frame))],
+            digests=_digests(frame),
+            notes=notes,
+        )
+
+    def _without(self, frame: Frame) -> Frame:
+        frame.columns = [str(name) for name in frame.columns]
+        for name in self.drop:
+            if name not in frame.columns:
+                raise RequestError(f"data.drop: {choices(name, 'column', list(frame.columns))}")
+        return frame.drop(columns=list(self.drop))
+
+
+def store_frame(frame: Frame, folder: Path) -> Tables:
+    """Keeps a frame in a folder, called after its content, so that a run can be gone on with."""
+    frame = frame.reset_index(drop=True)
+    frame.columns = [str(name) for name in frame.columns]
+    _refuse(frame, "the frame")
+    digest = np.bitwise_xor.reduce(pandas().util.hash_pandas_object(_hashable(frame), index=True).to_numpy())
+    path = Path(folder) / f"{int(digest) ^ hash_of_names(frame):016x}.parquet"
+    if not path.is_file():
+        try:
+            with write_atomic(path) as aside:
+                frame.to_parquet(aside, index=False)
+        except ImportError:
+            raise MissingExtra("pyarrow", "tables") from None
+        except (ValueError, TypeError, OSError) as error:
+            raise DataError(f"the frame cannot be kept: {' '.join(str(error).split())[:160]}") from None
+    return Tables(path=str(path))
+
+
+def hash_of_names(frame: Frame) -> int:
+    """A number for the columns' names and types."""
+    from sparring.randomness import derive
+
+    return derive(*(f"{name}:{dtype}" for name, dtype in frame.dtypes.items()))
+
+
+def _parquet(path: Path) -> Frame:
+    try:
+        return pandas().read_parquet(path)
+    except ImportError:
+        raise MissingExtra("pyarrow", "tables") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"'{path}' cannot be read as parquet: {' '.join(str(error).split())[:120]}") from None
+
+
+def _text_table(path: Path, separator: str | None) -> tuple[Frame, tuple[str, ...]]:
+    """A table of text with the types that its texts stand for, and what was made of its letters."""
+    notes: tuple[str, ...] = ()
+    encoding = "utf-8-sig"
+    try:
+        with path.open(encoding=encoding) as file:
+            while file.read(1 << 20):
+                pass
+    except UnicodeDecodeError as error:
+        encoding, notes = "latin-1", (f"{path.name} is no UTF-8 (byte {error.start}) and was read as Latin-1",)
+    head = _head(path, encoding)
+    if separator is None:
+        separator = "\t" if path.suffix.lower() == ".tsv" else max(_SEPARATORS, key=head.count)
+        separator = separator if separator in head else ","
+    names = next(csv.reader([head], delimiter=separator))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"'{path}' has the column '{twice[0]}' twice; rename one")
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(f"'{path}' has {len(names)} columns, more than {_MOST_COLUMNS}; leave some out")
+    try:
+        frame = pandas().read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, na_values=_NULLS, encoding=encoding, index_col=False
+        )
+    except (ValueError, OSError, csv.Error) as error:
+        raise DataError(f"'{path}' is no table: {' '.join(str(error).split())[:160]}") from None
+    return typed(frame), notes
+
+
+def _head(path: Path, encoding: str) -> str:
+    with path.open(encoding=encoding, newline="") as file:
+        line = file.readline(1 << 20).rstrip("\r\n")
+    if not line.strip() or "\0" in line:
+        raise DataError(f"'{path}' does not begin with a line of column names")
+    return line
+
+
+def _refuse(frame: Frame, path: str) -> None:
+    if not len(frame.columns):
+        raise DataError(f"'{path}' has no columns")
+    twice = [name for name, count in Counter(map(str, frame.columns)).items() if count > 1]
+    if twice:
+        raise DataError(f"'{path}' has the column '{twice[0]}' twice; rename one")
+    if len(frame) < 2:
+        raise DataError(f"'{path}' has {len(frame)} rows, too few to learn from; is the separator right?")
+    if frame.isna().all(axis=None):
+        raise DataError(f"'{path}' holds no value at all")
+
+
+def _hashable(frame: Frame) -> Frame:
+    """The frame with columns of mixed Python objects as text."""
+    mixed = {name: frame[name].astype(str) for name, dtype in frame.dtypes.items() if dtype.kind == "O"}
+    return frame.assign(**mixed) if mixed else frame
+
+
+def _digests(frame: Frame) -> np.ndarray:
+    """A content hash of each row, hexadecimal."""
+    hashes = [
+        pandas().util.hash_pandas_object(part, index=False, hash_key=key).to_numpy()
+        for part, key in ((_hashable(frame), "0123456789123456"), (_hashable(frame).astype(str), "sparring of rows"))
+    ]
+    return np.array([f"{a:016x}{b:016x}" for a, b in zip(*hashes, strict=True)], "S32")

@@ -1,0 +1,127 @@
+"""Estimators in the manner of scikit-learn, where users expect one: a table in, a synthetic table out."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from sparring.api import train
+from sparring.errors import RequestError
+from sparring.modalities.frames import Frame, pandas
+from sparring.model import Model, load
+
+
+class TableGAN:
+    """A generator of rows, ``TableGAN(epochs=300).fit(df).sample(1000, condition={"sex": "Female"})``.
+
+    Args:
+        epochs: how often each row is read; the recipe's length where it is None.
+        minutes: stop after so many minutes instead, if that comes first.
+        recipe: ``table``, ``ctgan`` or another recipe for tables.
+        seed: of everything random.
+        out: the run's folder; a temporary one, gone with this object, where it is None.
+        settings: overrides of any part's fields, ``("training.batch=1000",)``.
+
+    Attributes:
+        model_: what was learned, after :meth:`fit`.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        epochs: int | None = 300,
+        *,
+        minutes: float | None = None,
+        recipe: str = "table",
+        seed: int = 0,
+        out: str | Path | None = None,
+        settings: Sequence[str] = (),
+    ):
+        self.epochs, self.minutes, self.recipe = epochs, minutes, recipe
+        self.seed, self.out, self.settings = seed, out, settings
+        self.model_: Model | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def fit(
+        self,
+        data: Frame | np.ndarray | str | Path,
+        discrete_columns: Sequence[str] | None = None,
+        *,
+        rules: Sequence[str] = (),
+    ) -> Self:
+        """Learns a table.
+
+        Args:
+            data: a frame, an array ``(n, d)``, or a path of a CSV, TSV or Parquet file.
+            discrete_columns: columns whose values are categories, whatever they look like; the others are found out.
+            rules: what holds in every row, ``"start <= end"``, ``"0 <= age <= 120"``, ``"city + country"``.
+
+        Raises:
+            DataError: the table cannot be learned.
+            RequestError: a column or setting is not there.
+        """
+        if isinstance(data, np.ndarray):
+            data = pandas().DataFrame(data, columns=[f"x{i + 1}" for i in range(data.shape[-1])])
+        self._folder = None if self.out is not None else tempfile.TemporaryDirectory(prefix="sparring-")
+        out = Path(self.out if self._folder is None else self._folder.name) / ("" if self._folder is None else "run")
+        source = self._source(data, out / "data")
+        kinds = {**source.kinds, **dict.fromkeys(discrete_columns or (), "categorical")}
+        source = source.but(kinds=kinds, rules=(*source.rules, *rules))
+        images = None if self.epochs is None else max(1, self.epochs * len(source.load().items))
+        self.model_ = train(
+            source,
+            out=out,
+            recipe=self.recipe,
+            seed=self.seed,
+            settings=list(self.settings),
+            images=images,
+            minutes=self.minutes,
+            overwrite=True,
+        )
+        return self
+
+    @staticmethod
+    def _source(data: Any, folder: Path) -> Any:
+        from sparring.data.opening import open_data
+        from sparring.data.tables import Tables, store_frame
+
+        source = open_data(str(data)) if isinstance(data, str | Path) else store_frame(data, folder)
+        if not isinstance(source, Tables):
+            raise RequestError(f"'{data}' is no table; give a frame, or a .csv, .tsv or .parquet file")
+        return source
+
+    def sample(self, n: int = 1000, *, condition: Mapping[str, Any] | None = None, seed: int = 0) -> Frame:
+        """New rows as a frame with the columns, order and types of the data.
+
+        Args:
+            n: how many.
+            condition: what is asked of columns, ``{"sex": "Female", "age": (30, 40)}``; every row meets it.
+            seed: of the rows.
+
+        Raises:
+            RequestError: nothing was learned yet, or there is no such column or value.
+        """
+        return self._fitted().sample(n, seed=seed, condition=condition)
+
+    def evaluate(self, **asked: Any) -> Any:
+        """Judges what was learned, as :meth:`sparring.Model.evaluate` does."""
+        return self._fitted().evaluate(**asked)
+
+    def save(self, folder: str | Path) -> Path:
+        """Copies the run to a folder, from which :meth:`load` and :func:`sparring.load` read it."""
+        import shutil
+
+        return Path(shutil.copytree(self._fitted().run.folder, folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """What was learned in a run's folder."""
+        estimator = cls(out=folder)
+        estimator.model_ = load(folder)
+        return estimator
+
+    def _fitted(self) -> Model:
+        if self.model_ is None:
+            raise RequestError("TableGAN has learned nothing yet; call fit first")
+        return self.model_

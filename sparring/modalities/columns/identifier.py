@@ -1,0 +1,84 @@
+"""A column of identifiers: not learned, for they mean nothing; fresh ones are made by counting on."""
+
+import re
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field
+
+from sparring.modalities.columns import Asked, Coded, Column, Sort
+from sparring.modalities.frames import Series, nulls
+from sparring.randomness import derive
+from sparring.types import Span
+
+_COUNTED = re.compile(r"(.*?)(\d{1,15})(\D*)")
+
+
+class Identifier(Column):
+    """Whole numbers and texts with a number at the end count on from the largest; others keep their shape."""
+
+    before: str = Field(default="", description="what stands before the number")
+    after: str = Field(default="", description="what stands behind the number")
+    digits: int = Field(default=0, ge=0, description="digits that the number is filled up to with zeros")
+    last: int | None = Field(default=None, description="the largest number in the data; none where texts do not count")
+    form: str = Field(default="", description="a text of the data whose letters and digits are exchanged")
+
+    @classmethod
+    def fit(cls, column: Series, sort: Sort) -> Self:
+        known, named = column[~nulls(column)], {"title": str(column.name), "dtype": str(column.dtype)}
+        if column.dtype.kind in "iuf":
+            return cls(**named, last=int(known.max()))
+        words = [str(value) for value in known]
+        found = [_COUNTED.fullmatch(word) for word in words]
+        ends = {(match[1], match[3]) for match in found if match}
+        if all(found) and len(ends) == 1:
+            numbers = [match[2] for match in found if match]
+            filled = len({len(number) for number in numbers}) == 1
+            before, after = ends.pop()
+            last, digits = max(map(int, numbers)), len(numbers[0]) if filled else 0
+            return cls(**named, before=before, after=after, digits=digits, last=last)
+        # A shape alone is kept, no identifier of the data: letters and digits stand for their kind.
+        form = re.sub(r"\d", "0", re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", words[0])))
+        hexadecimal = re.fullmatch(r"[0-9a-fA-F-]{8,}", words[0]) is not None
+        return cls(**named, form=re.sub(r"[aA0]", "f", form) if hexadecimal else form)
+
+    def spans(self) -> tuple[Span, ...]:
+        return ()
+
+    def code(self, column: Series) -> Coded:
+        return Coded(np.zeros((len(column), 0)), np.zeros((len(column), 0), np.int64))
+
+    def decode(self, coded: Coded, draws: np.ndarray) -> np.ndarray:
+        return self.fresh(0, len(draws))
+
+    def fresh(self, start: int, count: int) -> np.ndarray:
+        """Identifiers of the rows ``start`` to ``start + count`` of a sample."""
+        made = np.empty(count, object)
+        for row in range(count):
+            made[row] = self._one(start + row)
+        return made
+
+    def _one(self, number: int) -> int | str:
+        if self.last is None:
+            return self._shaped(number)
+        counted = self.last + 1 + number
+        if not self.dtype.startswith(("int", "uint", "float", "Int", "UInt", "Float")):
+            return f"{self.before}{counted:0{self.digits}d}{self.after}"
+        return counted
+
+    def _shaped(self, number: int) -> str:
+        """Letters and digits drawn by the row's number."""
+        kinds = {"0": "0123456789", "a": "abcdefghijklmnopqrstuvwxyz", "A": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+        kinds = {"f": "0123456789abcdef"} if set(self.form) <= {"f", "-"} else kinds
+        source = np.random.Generator(np.random.Philox(key=derive(0, self.title, number)))
+        draws = source.random(len(self.form))
+        return "".join(
+            kinds[kind][int(draw * len(kinds[kind]))] if kind in kinds else kind
+            for kind, draw in zip(self.form, draws, strict=True)
+        )
+
+    def ask(self, request: Any) -> Asked | None:
+        return None
+
+    def shares(self) -> tuple[float, ...]:
+        return ()

@@ -1,0 +1,158 @@
+"""Frames: tables in memory with what was said of their columns, and the types that columns of text stand for.
+
+pandas is imported when a table is first met, for it comes with the extra ``tables`` alone.
+"""
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sparring.errors import DataError, MissingExtra
+
+Frame = Any
+"""A :class:`pandas.DataFrame`."""
+Series = Any
+"""A :class:`pandas.Series`."""
+
+_LEADING_ZERO = re.compile(r"[+-]?0\d+")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WHOLE = re.compile(r"[+-]?\d+")
+_TRUTH = {"true": True, "false": False}
+_LARGEST_WHOLE = 2**62
+
+
+def pandas() -> ModuleType:
+    """The package.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import pandas as package
+    except ImportError:
+        raise MissingExtra("pandas", "tables") from None
+    return package
+
+
+@dataclass(frozen=True)
+class TableItems:
+    """The rows of a table as a data set's items; ``items[rows]`` is a frame of its own.
+
+    Attributes:
+        frame: the table, columns with the types that they stand for.
+        kinds: what columns are said to be, by their names.
+        rules: what holds in every row, as written.
+    """
+
+    frame: Frame
+    kinds: dict[str, str] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        return self.frame.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of anything at all."""
+        return np.dtype(object)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, rows: Any) -> Frame:
+        return self.frame.iloc[rows].reset_index(drop=True)
+
+
+def typed(frame: Frame) -> Frame:
+    """A frame of text as one whose columns have the types that their texts stand for.
+
+    Whole and broken numbers, ``true`` and ``false``, dates of one form; a number with a leading zero is no number but
+    a code. Numbers with nulls have pandas' nullable types.
+    """
+    return pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
+
+
+def _typed(column: Series) -> Series:
+    known = column.dropna()
+    words = [str(word).strip() for word in known.unique()]
+    if not words:
+        return column.astype("float64")
+    if all(_PLAIN_NUMBER.fullmatch(word) and not _LEADING_ZERO.fullmatch(word) for word in words):
+        return _numbers(column, words)
+    if {word.lower() for word in words} <= set(_TRUTH):
+        truth = column.map(lambda word: _TRUTH[word.strip().lower()], na_action="ignore")
+        return truth.astype("boolean" if column.isna().any() else "bool")
+    return _dates(column, words)
+
+
+def _numbers(column: Series, words: list[str]) -> Series:
+    numbers = pandas().to_numeric(column, errors="coerce")
+    if all(_WHOLE.fullmatch(word) and abs(int(word)) < _LARGEST_WHOLE for word in words):
+        exact = column.astype(object).map(int, na_action="ignore")
+        return exact.astype("Int64" if column.isna().any() else "int64")
+    if not np.isfinite(numbers.dropna().to_numpy(np.float64)).all():
+        raise DataError(f"column '{column.name}' holds numbers that are too large; take them out or scale them")
+    return numbers.astype("float64")
+
+
+def _dates(column: Series, words: list[str]) -> Series:
+    """Dates where every text has the form of the first, else the text itself."""
+    form = date_form(words)
+    if form is None:
+        return column
+    dates = pandas().to_datetime(column.str.strip(), format=form, errors="coerce")
+    return column if (dates.isna() & column.notna()).any() else dates
+
+
+def date_form(words: list[str]) -> str | None:
+    """The strptime form of dates, or None where the texts are none; days before months where only that fits all."""
+    from pandas.tseries.api import guess_datetime_format
+
+    if not any(character in words[0] for character in "-/.:") or not any(c.isdigit() for c in words[0]):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a day stands first, which is what is being asked
+        guesses = [guess_datetime_format(words[0], dayfirst=dayfirst) for dayfirst in (False, True)]
+    for form in dict.fromkeys(guess for guess in guesses if guess):
+        found = pandas().to_datetime(pandas().Series(words, dtype=object), format=form, errors="coerce")
+        if not found.isna().any():
+            return form
+    return None
+
+
+def nulls(column: Series) -> np.ndarray:
+    """Where a column has no value, ``(n,)`` bool; infinity is not a value either."""
+    missing = column.isna().to_numpy(bool)
+    if column.dtype.kind == "f":
+        missing = missing | ~np.isfinite(column.to_numpy(np.float64, na_value=np.nan))
+    return missing
+
+
+def numbers(column: Series) -> np.ndarray:
+    """A column of numbers, truths or dates as float64 ``(n,)``, NaN where it has no value; dates in seconds."""
+    missing = nulls(column)
+    if column.dtype.kind == "M":
+        stamps = column.dt.tz_localize(None) if getattr(column.dtype, "tz", None) is not None else column
+        found = stamps.to_numpy("datetime64[ns]").astype(np.int64) / 1e9
+    else:
+        found = np.array(column.to_numpy(np.float64, na_value=np.nan))
+    found[missing] = np.nan
+    return found
+
+
+def restored(values: Any, dtype: str) -> Series:
+    """Values, None or NaN where there is none, as a column of the type that the data had."""
+    column = pandas().Series(values)
+    if dtype.startswith("datetime64") and column.dtype.kind != "M":
+        column = pandas().to_datetime(column)
+    wanted = {"int": "Int64", "bool": "boolean"}
+    for plain, nullable in wanted.items():
+        if dtype.startswith((plain, f"u{plain}")) and column.isna().any():
+            dtype = nullable
+    return column.astype(dtype)

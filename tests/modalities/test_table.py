@@ -1,0 +1,283 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparring.errors import DataError, RequestError, TrainingError
+from sparring.modalities import Modality
+from sparring.modalities.columns import sort_of
+from sparring.modalities.columns.category import MOST, Category
+from sparring.modalities.frames import TableItems, typed
+from sparring.modalities.table import Table
+from tests.tables import every_kind, planted
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return every_kind()
+
+
+@pytest.fixture(scope="module")
+def table(frame) -> Table:
+    return Table.fit(frame)
+
+
+def test_every_column_comes_back_with_its_type_order_and_values(frame, table):
+    again = table.decode(table.encode(frame))
+    assert list(again) == list(frame)
+    assert again.dtypes.astype(str).to_dict() == frame.dtypes.astype(str).to_dict()
+    pd.testing.assert_frame_equal(again.drop(columns=["id", "income"]), frame.drop(columns=["id", "income"]))
+    assert np.allclose(again["income"], frame["income"], rtol=1e-4)
+
+
+def test_identifiers_are_fresh_and_never_repeat(frame, table):
+    made = table.joined([table.decode(table.encode(frame)), table.decode(table.encode(frame))])
+    assert not set(made["id"]) & set(frame["id"])
+    assert made["id"].is_unique
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [(["C007", "C010"], "C011"), (["a-99-z", "a-7-z"], "a-100-z"), ([5, 9], 10)],
+)
+def test_identifiers_count_on_from_the_largest(words, made):
+    frame = pd.DataFrame({"name": words * 20, "x": np.arange(40) % 7})
+    table = Table.fit(TableItems(frame, {"name": "identifier"}))
+    assert table.decode(table.encode(frame))["name"].iloc[0] == made
+
+
+def test_identifiers_without_numbers_keep_their_shape():
+    words = [f"{n:08x}-ab" for n in np.random.default_rng(0).integers(0, 2**32, 60)]
+    frame = pd.DataFrame({"token": words, "x": np.arange(60) % 7})
+    table = Table.fit(frame)
+    made = table.decode(table.encode(frame))["token"]
+    assert made.str.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{2}").all()
+    assert made.is_unique
+    assert not set(made) & set(words)
+
+
+def test_what_columns_are_is_found_out(frame):
+    found = {name: sort_of(frame[name]) for name in frame}
+    assert found == {
+        "id": "identifier", "weight": "continuous", "income": "continuous", "gain": "integer", "rooms": "integer",
+        "age": "integer", "town": "categorical", "code": "categorical", "member": "boolean", "joined": "datetime",
+        "unit": "constant", "empty": "constant", "maybe": "integer", "agreed": "boolean", "size": "categorical",
+    }  # fmt: skip
+
+
+def test_free_text_is_refused_with_what_to_do():
+    words = [f"the parcel {n} came late and the box was broken" for n in range(60)]
+    with pytest.raises(DataError, match=r"'story' holds free text.*data.drop=story"):
+        Table.fit(pd.DataFrame({"story": words, "x": np.arange(60) % 7}))
+    kept = Table.fit(TableItems(pd.DataFrame({"story": words, "x": np.arange(60)}), {"story": "categorical"}))
+    assert kept.columns[0].name == "category"
+
+
+def test_what_a_column_is_said_to_be_is_taken_or_refused():
+    frame = pd.DataFrame({"x": np.arange(50), "y": ["a", "b"] * 25})
+    table = Table.fit(TableItems(frame, {"x": "categorical"}))
+    assert table.spec().shape == (52,)
+    with pytest.raises(DataError, match="'y' is said to be continuous"):
+        Table.fit(TableItems(frame, {"y": "continuous"}))
+    with pytest.raises(DataError, match="not above 0"):
+        Table.fit(TableItems(pd.DataFrame({"x": np.linspace(-5, 5, 60)}), {"x": "log"}))
+    with pytest.raises(RequestError, match="no column is called 'z'"):
+        Table.fit(TableItems(frame, {"z": "integer"}))
+
+
+def test_a_heavy_tail_is_learned_on_its_logarithm_and_a_spike_by_itself(table):
+    columns = {column.title: column for column in table.columns}
+    assert columns["income"].logarithm
+    assert columns["gain"].spikes == (0.0,)
+    assert len(columns["rooms"].spikes) == 5
+    assert columns["maybe"].missing
+
+
+def test_rare_categories_share_a_choice_and_are_drawn_by_their_frequency():
+    source = np.random.default_rng(0)
+    values = np.concatenate([np.repeat(np.arange(MOST), 3), source.integers(MOST, 5000, 9000)]).astype(str)
+    frame = pd.DataFrame({"shop": values, "x": np.arange(len(values)) % 5})
+    column = Category.fit(frame["shop"], "categorical")
+    assert column.spans()[0].width == MOST + 1
+    table = Table(columns=(column, *Table.fit(frame[["x"]]).columns))
+    rare = table.encode(frame.tail(9000)) + torch.linspace(0, 1e-3, 9000)[:, None]
+    made = table.decode(rare)["shop"].astype(int)
+    assert (made >= MOST).mean() > 0.8
+    assert made.nunique() > 2000
+
+
+def test_a_row_is_decoded_the_same_whatever_stands_beside_it(frame, table):
+    encoded = table.encode(frame)
+    pd.testing.assert_frame_equal(
+        table.decode(encoded[:7]).drop(columns="id"), table.decode(encoded).head(7).drop(columns="id")
+    )
+
+
+def test_numbers_stay_within_the_range_and_decimals_of_the_data(frame, table):
+    wild = torch.randn(500, table.spec().shape[0], generator=torch.Generator().manual_seed(0)) * 5
+    made = table.decode(wild)
+    for name in ("weight", "income", "gain", "rooms", "age", "joined", "maybe"):
+        assert made[name].min() >= frame[name].min()
+        assert made[name].max() <= frame[name].max()
+    assert np.allclose(made["weight"] * 10, (made["weight"] * 10).round())
+    assert set(made["town"].dropna()) <= set(frame["town"].dropna())
+    assert made["joined"].dropna().dt.normalize().equals(made["joined"].dropna())
+
+
+def test_rows_that_are_not_finite_are_refused(table):
+    with pytest.raises(TrainingError, match="not finite"):
+        table.decode(torch.full((2, table.spec().shape[0]), float("nan")))
+
+
+def test_the_codec_survives_json(table, frame):
+    again = Modality.from_json(json.loads(json.dumps(table.to_json(), allow_nan=False)))
+    assert again == table
+    assert torch.equal(again.encode(frame), table.encode(frame))
+
+
+def test_values_that_the_data_do_not_have_are_refused_by_column(table, frame):
+    with pytest.raises(RequestError, match="column 'town' has 'Paris'"):
+        table.encode(frame.assign(town="Paris"))
+    with pytest.raises(RequestError, match="'weight' has no value"):
+        table.encode(frame.assign(weight=np.nan))
+    with pytest.raises(RequestError, match="no column 'town'"):
+        table.encode(frame.drop(columns="town"))
+
+
+class TestConditions:
+    def test_asked_choices_are_named_and_nothing_else(self, table):
+        found = table.conditions(0, range(50), {"rooms": "2..3", "town": "bonn"}, table.askable())
+        assert torch.equal(found.sum(1), torch.full((50,), 2.0))
+
+    def test_without_requests_each_row_asks_for_one_column(self, table):
+        found = table.conditions(0, range(400), {}, table.askable())
+        assert torch.equal(found.sum(1), torch.ones(400))
+        assert len(found.argmax(1).unique()) > 20
+        assert table.conditions(0, range(5), {}, ()) is None
+
+    def test_a_row_asks_for_the_same_whatever_was_asked_before(self, table):
+        whole = table.conditions(3, range(40), {"age": "30..60"}, table.askable())
+        assert torch.equal(table.conditions(3, range(20, 40), {"age": "30..60"}, table.askable()), whole[20:])
+
+    @pytest.mark.parametrize(
+        ("request_", "reason"),
+        [
+            ({"weight": "40..30"}, "no interval"),
+            ({"weight": "heavy"}, "wanted is a value"),
+            ({"weight": "900"}, "the data hold"),
+            ({"town": "Paris"}, "'Paris'"),
+            ({"unit": "cm"}, "cannot be asked for"),
+            ({"wieght": "70"}, "weight"),
+        ],
+    )
+    def test_what_the_data_do_not_have_is_refused(self, table, request_, reason):
+        with pytest.raises(RequestError, match=reason):
+            table.conditions(0, range(3), request_, table.askable())
+
+    @given(ends=st.tuples(st.floats(30, 110), st.floats(30, 110)).map(sorted))
+    @settings(max_examples=25, deadline=None)
+    def test_every_number_lies_in_the_interval_that_is_asked_for(self, ends):
+        frame = every_kind()
+        table = Table.fit(frame[["weight", "rooms"]])
+        low, high = (min(max(end, frame["weight"].min()), frame["weight"].max()) for end in ends)
+        wild = torch.randn(60, table.spec().shape[0], generator=torch.Generator().manual_seed(1))
+        made = table.decode_asked(wild, {"weight": (low - 0.1, high + 0.1)})["weight"]
+        assert ((made >= low - 0.15) & (made <= high + 0.15)).all()
+
+
+class TestRules:
+    def test_an_order_holds_in_every_row(self):
+        frame = planted()
+        table = Table.fit(TableItems(frame, {}, ("start <= end",)))
+        wild = torch.randn(4000, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+        made = table.decode(wild)
+        assert (made["start"] <= made["end"]).all()
+        free = Table.fit(frame).decode(wild)
+        assert (free["start"] > free["end"]).any()
+
+    def test_a_strict_order_a_range_and_combinations_hold_in_every_row(self):
+        source = np.random.default_rng(0)
+        town = source.choice(["Ulm", "Bonn", "Lyon"], 300)
+        land = np.where(town == "Lyon", "F", "D")
+        low = source.integers(0, 30, 300)
+        frame = pd.DataFrame({"town": town, "land": land, "low": low, "high": low + source.integers(1, 4, 300)})
+        rules = ("low < high", "-1 <= low <= 30", "town + land")
+        table = Table.fit(TableItems(frame, {}, rules))
+        wild = torch.randn(3000, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+        made = table.decode(wild)
+        assert (made["low"] < made["high"]).all()
+        assert ((made["town"] == "Lyon") == (made["land"] == "F")).all()
+        assert made["town"].nunique() == 3
+        assert Modality.from_json(json.loads(json.dumps(table.to_json()))) == table
+
+    @pytest.mark.parametrize(
+        ("rule", "reason"),
+        [
+            ("end <= start", "does not hold in"),
+            ("start <= finish", "finish"),
+            ("start", "is no rule"),
+            ("100 <= start <= 200", "does not hold"),
+        ],
+    )
+    def test_a_rule_that_the_data_break_or_that_is_none_is_refused(self, rule, reason):
+        with pytest.raises((DataError, RequestError), match=reason):
+            Table.fit(TableItems(planted(300), {}, (rule,)))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.integers(-(10**6), 10**6)),
+            st.one_of(st.none(), st.sampled_from(["a", " b", "ü", "-"])),
+            st.booleans(),
+        ),
+        min_size=2,
+        max_size=60,
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_any_small_table_comes_back(rows):
+    frame = pd.DataFrame(rows, columns=["number", "word", "truth"])
+    frame["number"] = frame["number"].astype("Int64")
+    items = TableItems(frame, {"number": "integer", "word": "categorical"})
+    if frame["truth"].nunique() == 1 and not frame["number"].notna().any() and not frame["word"].notna().any():
+        return
+    frame.loc[0, "truth"], frame.loc[1, "truth"] = True, False
+    table = Table.fit(items)
+    again = table.decode(table.encode(frame))
+    assert again["number"].fillna(10**9).tolist() == pytest.approx(frame["number"].fillna(10**9).tolist(), abs=1)
+    assert again["word"].fillna("?").tolist() == frame["word"].fillna("?").tolist()
+    assert again["truth"].tolist() == frame["truth"].tolist()
+
+
+def test_texts_have_the_types_that_they_stand_for():
+    text = pd.DataFrame(
+        {
+            "n": ["1", None, "3"], "x": ["1.5", "2", "-3e2"], "code": ["01", "02", "10"], "t": ["true", "False", None],
+            "day": ["2020-01-31", "2020-02-01", None], "dmy": ["31/01/2020", "01/02/2020", "13/02/2020"],
+            "word": ["1", "two", "3"], "void": [None, None, None],
+        },
+        dtype="str",
+    )  # fmt: skip
+    found = typed(text).dtypes.astype(str).to_dict()
+    assert found.pop("day").startswith("datetime64")
+    assert found.pop("dmy").startswith("datetime64")
+    expected = {"n": "Int64", "x": "float64", "code": "str", "t": "boolean", "word": "str", "void": "float64"}
+    assert found == expected
+
+
+def test_files_of_each_ending_hold_the_same_rows(table, frame, tmp_path):
+    made = table.decode(table.encode(frame))
+    for ending in (".csv", ".tsv", ".parquet"):
+        assert table.save(made, tmp_path / f"rows{ending}") == [tmp_path / f"rows{ending}"]
+    assert pd.read_parquet(tmp_path / "rows.parquet").equals(made)
+    assert pd.read_csv(tmp_path / "rows.csv").shape == pd.read_csv(tmp_path / "rows.tsv", sep="\t").shape == made.shape
+    assert table.save(made, tmp_path / "folder") == [tmp_path / "folder" / "samples.csv"]
+    table.preview(made, tmp_path / "rows.png")
+    assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(RequestError, match=r"not \.xlsx"):
+        table.save(made, tmp_path / "rows.xlsx")

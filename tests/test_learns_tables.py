@@ -1,0 +1,98 @@
+"""That a table is learned: a planted one, whose shares, dependences, nulls and rules are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import sparring
+from sparring.errors import RequestError
+from sparring.estimators import TableGAN
+from tests.tables import planted
+
+EPOCHS = 40
+SMALL = (
+    "network.width=64", "network.depth=1", "training.batch=200", "training.precision=fp32",
+    "optimiser.rate=2e-3", "optimiser.rate_final=1e-4", "training.average=0.05",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def real() -> pd.DataFrame:
+    return planted(3000)
+
+
+@pytest.fixture(scope="module")
+def learned(real, tmp_path_factory) -> TableGAN:
+    out, threads = tmp_path_factory.mktemp("table") / "run", torch.get_num_threads()
+    torch.set_num_threads(1)  # networks so small wait for their threads longer than they compute
+    try:
+        return TableGAN(epochs=EPOCHS, out=out, settings=SMALL).fit(real, rules=("start <= end",))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def made(learned) -> pd.DataFrame:
+    return learned.sample(3000)
+
+
+def test_what_is_made_has_the_columns_and_types_of_the_data(real, made):
+    assert made.dtypes.equals(real.dtypes)
+    assert made["height"].between(real["height"].min(), real["height"].max()).all()
+
+
+def test_shares_and_dependences_are_learned(made):
+    north = made["group"] == "north"
+    assert north.mean() == pytest.approx(0.3, abs=0.06)
+    assert made["height"][north].mean() == pytest.approx(180, abs=2.5)
+    assert made["height"][~north].mean() == pytest.approx(160, abs=2.5)
+    assert (made["warm"] == ~north).mean() > 0.8
+
+
+def test_nulls_are_learned_where_they_belong(made):
+    north, lost = made["group"] == "north", made["note"].isna()
+    assert lost[north].mean() == pytest.approx(0.4, abs=0.12)
+    assert lost[~north].mean() == pytest.approx(0.05, abs=0.05)
+
+
+def test_a_category_of_one_in_a_hundred_is_made_as_often(made):
+    assert 0.003 < (made["mark"] == "rare").mean() < 0.03
+
+
+def test_a_rule_holds_in_every_row(made):
+    assert (made["start"] <= made["end"]).all()
+
+
+def test_what_is_asked_for_is_made_in_every_row_and_its_company_follows(learned):
+    asked = learned.sample(600, condition={"group": "north", "start": (10, 20)})
+    assert (asked["group"] == "north").all()
+    assert asked["start"].between(10, 20).all()
+    assert asked["height"].mean() == pytest.approx(180, abs=3)
+    assert (learned.sample(300, condition={"mark": "rare"})["mark"] == "rare").all()
+    tall = learned.sample(600, condition={"height": "175..185"})
+    assert tall["height"].between(175, 185).all()
+    assert (tall["group"] == "north").mean() > 0.9
+
+
+def test_row_i_does_not_depend_on_how_many_are_asked_for(learned, made):
+    pd.testing.assert_frame_equal(learned.sample(40), made.head(40))
+    assert not learned.sample(40, seed=1).equals(made.head(40))
+
+
+def test_it_is_saved_and_loaded(learned, made, tmp_path):
+    again = TableGAN.load(learned.save(tmp_path / "kept"))
+    pd.testing.assert_frame_equal(again.sample(40), made.head(40))
+
+
+def test_the_discriminator_judges_rows(learned, real):
+    scores = sparring.load(learned.out).score(real.head(50))
+    assert scores.shape == (50,)
+    assert np.isfinite(scores).all()
+
+
+def test_what_was_not_learned_cannot_be_asked_for(learned):
+    with pytest.raises(RequestError, match="'colour'"):
+        learned.sample(3, condition={"colour": "red"})
+    with pytest.raises(RequestError, match="call fit first"):
+        TableGAN().sample(3)

@@ -118,10 +118,10 @@ def table(facts: Facts) -> tuple[Generation, Training]:
     """The default for tables: ctgan that matches the mean products of all pairs of numbers too, averaged."""
     _needs_rows(facts, "table")
     game = Latent(
-        network=Tabular(norm="batch", dropout=0.25),
+        network=Tabular(dropout=0.25, temperature=0.5),
         loss=Wasserstein(),
         penalties=(GradientPenalty(),),
-        views=(Pack(count=5),),
+        views=(Pack(count=2),),
         agreements=(ConditionMatch(), MomentMatch()),
         latent=64 + facts.choices,
     )

@@ -9,9 +9,7 @@ from pydantic import Field
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.intervals import share
 from sparring.metrics.kernel import some
-
-_CHUNK = 1024
-_ROUNDING = 1e-12
+from sparring.metrics.neighbours import CHUNK, distances, neighbour_fault, reach
 
 
 class PrecisionRecall(Metric):
@@ -37,12 +35,7 @@ class PrecisionRecall(Metric):
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Each item needs as many neighbours as are counted."""
-        for side, noun in ((test, "reference"), (fake, "judged")):
-            if side.fault():
-                return side.fault()
-            if len(side.features) <= self.neighbours:
-                return f"{len(side.features)} {noun} items are too few to have {self.neighbours} neighbours each"
-        return None
+        return neighbour_fault(test, fake, self.neighbours)
 
     def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
         count = min(self.most, len(test.features), len(fake.features))
@@ -58,28 +51,9 @@ class PrecisionRecall(Metric):
 
 def near(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"], neighbours: int) -> Bool[np.ndarray, " n"]:
     """Whether an item lies within any other's distance to its k-th nearest neighbour among the others."""
-    reach = _reach(others, neighbours)
+    bounds = reach(others, neighbours)
     found = np.empty(len(items), bool)
-    for start in range(0, len(items), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        found[rows] = (_distances(items[rows], others) <= reach).any(1)
+    for start in range(0, len(items), CHUNK):
+        rows = slice(start, start + CHUNK)
+        found[rows] = (distances(items[rows], others) <= bounds).any(1)
     return found
-
-
-def _reach(rows: Float[np.ndarray, "m d"], neighbours: int) -> Float[np.ndarray, " m"]:
-    """Squared distance of each row to its k-th nearest other row."""
-    found = np.empty(len(rows))
-    for start in range(0, len(rows), _CHUNK):
-        distances = _distances(rows[start : start + _CHUNK], rows)
-        here = np.arange(len(distances))
-        distances[here, here + start] = np.inf
-        found[start : start + _CHUNK] = np.partition(distances, neighbours - 1, axis=1)[:, neighbours - 1]
-    return found
-
-
-def _distances(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
-    """Squared distances; what only rounding keeps from 0 is 0, so that equal rows are equal."""
-    norms = np.square(first).sum(1)[:, None] + np.square(second).sum(1)
-    distances = norms - 2 * first @ second.T
-    distances[distances < _ROUNDING * norms] = 0
-    return distances

@@ -11,10 +11,16 @@ from sparring.errors import RequestError, RunError
 from sparring.metrics import Evidence, Metric
 from sparring.metrics.discriminator import Discriminator
 from sparring.metrics.features import CHUNK, Features, FittedFeatures
+from sparring.metrics.features.classifier import Classifier
+from sparring.metrics.gan_train import GanTrain
 from sparring.metrics.modes import MixtureModes, StackedModes
 
 RING = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(8) * np.pi / 4)
-SETTINGS = {"mixture-modes": MixtureModes(centres=RING, sigma=0.1), "stacked-modes": StackedModes(classes=2)}
+SETTINGS = {
+    "mixture-modes": MixtureModes(centres=RING, sigma=0.1),
+    "stacked-modes": StackedModes(classes=2),
+    "gan-train": GanTrain(learner=Classifier(epochs=1, width=4, features=8)),
+}
 OURS = [part for _, part in sorted(Metric.parts().items()) if part.__module__.startswith("sparring.")]
 METRICS = [SETTINGS.get(part.name) or part() for part in OURS]
 
@@ -27,6 +33,7 @@ def evidence(count: int, seed: int, width: int = 4, shift: float = 0.0) -> Evide
         labels=source.integers(0, 8, count),
         predicted=source.integers(0, 8, count),
         scores=source.normal(size=count) - shift,
+        probabilities=source.dirichlet(np.full(8, 0.5), count),
     )
 
 
@@ -60,12 +67,13 @@ class TestEveryMetric:
     def test_it_is_never_nan_for_constant_items(self, metric, constant):
         def same(count):
             rows = np.full((count, 3), constant)
-            return Evidence(rows[:, :2], rows, np.zeros(count, int), np.zeros(count, int), rows[:, 0])
+            labels, even = np.arange(count) % 2, np.full((count, 2), 0.5)
+            return Evidence(rows[:, :2], rows, labels, np.zeros(count, int), rows[:, 0], even)
 
         for sides in [
-            (same(30), same(30), same(30)),
-            (evidence(30, 0, 3), evidence(30, 1, 3), same(30)),
-            (evidence(30, 0, 3), same(30), evidence(30, 1, 3)),
+            (same(100), same(100), same(100)),
+            (evidence(100, 0, 3), evidence(100, 1, 3), same(100)),
+            (evidence(100, 0, 3), same(100), evidence(100, 1, 3)),
         ]:
             for reading in every_number(metric, *sides).values():
                 assert np.isfinite([reading.value, reading.low or 0, reading.high or 0]).all()
@@ -83,7 +91,7 @@ class TestEveryMetric:
         assert Metric.from_json(json.loads(json.dumps(metric.to_json()))) == metric
 
 
-@pytest.mark.parametrize("name", ["frechet", "kid", "precision-recall"])
+@pytest.mark.parametrize("name", ["frechet", "kid", "precision-recall", "density-coverage", "sliced-wasserstein"])
 @pytest.mark.parametrize(
     ("features", "reason"),
     [

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from sparring.metrics import Evidence
+from sparring.metrics.intervals import standard_error
 from sparring.metrics.kernel import Kid, kernel_distance, some
 
 
@@ -53,15 +54,20 @@ def test_more_rows_than_a_chunk_give_the_same_sums():
     assert np.allclose(kernel_distance(x, y).influences[0], turned.influences[1])
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says():
+@pytest.mark.parametrize("shift", [0.05, 0.3])
+def test_the_interval_covers_the_truth_as_often_as_it_says(shift):
     source = np.random.default_rng(0)
-    truth = kernel_distance(source.normal(size=(8000, 2)), source.normal(0.3, 1, size=(8000, 2))).value
-    covered = 0
-    for _ in range(200):
-        real, made = source.normal(size=(200, 2)), source.normal(0.3, 1, size=(150, 2))
-        reading = Kid()(side(real), side(real), side(made))["kid"]
-        covered += reading.low <= truth <= reading.high
-    assert 175 <= covered <= 199
+    truth = kernel_distance(source.normal(size=(5000, 8)), source.normal(shift, 1, size=(5000, 8))).value
+    found = [kernel_distance(source.normal(size=(400, 8)), source.normal(shift, 1, size=(300, 8))) for _ in range(100)]
+    assert 90 <= sum(abs(each.value - truth) <= 1.96 * each.error for each in found) <= 99
+
+
+def test_between_equal_sides_the_error_is_not_counted_twice():
+    source = np.random.default_rng(0)
+    found = [kernel_distance(source.normal(size=(400, 8)), source.normal(size=(300, 8))) for _ in range(20)]
+    doubled = [standard_error(*each.influences) for each in found]
+    assert np.mean([each.error for each in found]) < 0.9 * np.mean(doubled)
+    assert all(abs(each.value) <= 3 * each.error for each in found)
 
 
 def test_of_more_items_than_wanted_the_same_are_chosen_each_time():

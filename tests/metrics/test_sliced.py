@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from scipy.stats import wasserstein_distance_nd
+
+from sparring.metrics import Evidence
+from sparring.metrics.sliced import SlicedWasserstein, sliced_distance
+
+
+def side(features: np.ndarray) -> Evidence:
+    return Evidence(features, features)
+
+
+def measured(real: np.ndarray, made: np.ndarray, **fields):
+    return SlicedWasserstein(**fields)(side(real), side(real), side(made))["sliced-wasserstein"]
+
+
+def test_a_shift_and_a_scale_have_the_distances_of_the_closed_form():
+    rows = np.random.default_rng(0).normal(size=(400, 5))
+    shift = np.array([1.0, 2, 0, 0, 0])
+    # A direction's share of a shift has the mean square |shift|^2 / d.
+    assert measured(rows, rows + shift, directions=10_000).value == pytest.approx(np.sqrt(5 / 5), rel=0.02)
+    found = measured(rows, 3 * rows, directions=10_000).value
+    assert found == pytest.approx(2 * np.sqrt(np.square(rows).sum(1).mean() / 5), rel=0.02)
+
+
+def test_on_a_line_it_is_the_distance_of_sorted_rows_and_bounds_scipys():
+    source = np.random.default_rng(0)
+    real, made = source.normal(size=(100, 1)), source.normal(size=(100, 1)) + 1
+    value = measured(real, made).value
+    assert value == pytest.approx(np.sqrt(np.square(np.sort(real, 0) - np.sort(made, 0)).mean()))
+    assert value >= wasserstein_distance_nd(real, made)
+
+
+def test_equal_rows_in_any_order_have_no_distance():
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    assert sliced_distance(rows, rows[::-1]) == 0
+
+
+def test_its_interval_has_the_width_of_new_draws():
+    source = np.random.default_rng(0)
+    found = [measured(source.normal(size=(600, 4)), source.normal(size=(600, 4)) + 0.5) for _ in range(40)]
+    spread = np.std([reading.value for reading in found])
+    width = np.mean([(reading.high - reading.low) / (2 * 1.96) for reading in found])
+    assert width == pytest.approx(spread, rel=0.35)
+
+
+def test_too_few_items_are_refused_and_the_kernel_distance_is_named():
+    few, many = side(np.zeros((19, 2))), side(np.zeros((50, 2)))
+    assert "take kid" in SlicedWasserstein().refusal(many, many, few)

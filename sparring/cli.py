@@ -106,7 +106,9 @@ def sample(  # noqa: PLR0913
     wished |= {"condition": _conditions(wished.pop("condition", ()))} | ({} if n is None else {"n": n})
     items, columns = model.sample_with_conditions(**wished)
     path.parent.mkdir(parents=True, exist_ok=True)
-    model.save(items, path, columns)
+    written = model.save(items, path, columns)
+    if overwrite and path.is_dir():
+        _remove_older(path, written)
     print(path)
 
 
@@ -295,6 +297,14 @@ def _refuse_occupied(path: Path) -> None:
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         what = "is there already" if path.is_file() else "holds files already"
         raise RequestError(f"{path} {what}; --overwrite replaces them, or give another -o")
+
+
+def _remove_older(folder: Path, written: Sequence[Path]) -> None:
+    """Removes numbered items that an earlier call left in the folder, and nothing else."""
+    kept = {path.name for path in written}
+    for path in folder.iterdir():
+        if path.stem.isdigit() and path.name not in kept and path.suffix in {item.suffix for item in written}:
+            path.unlink()
 
 
 def _print_quick_numbers(out: Path) -> None:

@@ -105,15 +105,15 @@ class Model:
         if not truncation > 0:
             raise RequestError(f"truncation = {truncation}: must be above 0")
         columns, encoded = self._draw_conditions(n, seed, condition)
-        parts = []
+        game, parts = self.experiment.task.game, []
         for start in range(0, n, BLOCK):
             numbers = range(start, min(n, start + BLOCK))
-            latents = self.experiment.task.game.draw(seed, numbers) * truncation
+            latents = game.truncated(game.draw(seed, numbers), truncation)
             if isinstance(self.modality, Table):
                 parts.append(self._rows(self.modality, seed, numbers, latents, dict(condition or {})))
                 continue
             part = None if encoded is None else encoded[start : numbers.stop]
-            parts.append(self.modality.decode(sample(self.experiment.task.game, self._players, part, latents).value))
+            parts.append(self.modality.decode(sample(game, self._players, part, latents).value))
         return self.modality.joined(parts), columns
 
     def _rows(self, table: Table, seed: int, numbers: range, latents: Tensor, condition: dict[str, Any]) -> Any:

@@ -475,3 +475,12 @@ def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch):
     bar.show(record(100, "it [bold]happened"))
     bar.close()
     assert "it [bold]happened\n" in sys.stderr.getvalue()
+
+
+def test_overwriting_a_folder_leaves_none_of_the_older_items(call, trained, tmp_path):
+    run, _, _ = trained
+    assert call("sample", run, "-n", "5", "-o", tmp_path / "more")[0] == 0
+    (tmp_path / "more" / "holiday.png").write_bytes(b"mine")
+    assert call("sample", run, "-n", "2", "-o", tmp_path / "more", "--overwrite")[0] == 0
+    left = sorted(path.name for path in (tmp_path / "more").glob("*.png"))
+    assert left == ["00000.png", "00001.png", "holiday.png"]

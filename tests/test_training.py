@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from toys import engine, items
 
-from sparring.augment import View
+from sparring.augment import Pack, View
 from sparring.errors import RequestError, TrainingError
 from sparring.games import Turn
 from sparring.games.latent import Latent
@@ -320,3 +320,17 @@ def test_a_discrete_latent_is_one_hot_as_long_as_the_continuous_part_and_drawn_b
     playing.step()
     with playing.sampling() as players:
         assert sample(game, players, None, drawn).value.shape == (400, 2)
+
+
+def test_truncation_leaves_the_choice_of_a_code_as_it_is():
+    game = Latent(network=SMALL, latent=4, codes=3)
+    drawn = game.draw(0, range(6))
+    near = game.truncated(drawn, 0.5)
+    torch.testing.assert_close(near[:, :4], drawn[:, :4] / 2)
+    assert torch.equal(near[:, 4:], drawn[:, 4:])
+
+
+@pytest.mark.parametrize(("field", "part"), [("penalties", R1()), ("views", Pack()), ("constraints", WeightClipping())])
+def test_two_parts_of_one_name_are_refused_because_they_would_share_what_they_remember(field, part):
+    with pytest.raises(RequestError, match=rf"{field} names {part.name} twice"):
+        Latent(**{field: (part, part)})

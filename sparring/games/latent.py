@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
@@ -41,6 +41,17 @@ class Latent(Game):
     )
     discriminator_steps: int = Field(default=1, ge=1, description="k: discriminator steps a generator step")
 
+    @model_validator(mode="after")
+    def _names_are_unlike(self) -> "Latent":
+        for field in ("views", "penalties", "constraints"):
+            names = [part.name for part in getattr(self, field)]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(
+                    f"{field} names {twice[0]} twice, and the two would share what they remember; give one"
+                )
+        return self
+
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         seen = spec
         for view in self.views:
@@ -73,6 +84,9 @@ class Latent(Game):
             return torch.special.ndtri(draws.clamp_min(1e-12)).float()
         codes = per_sample("uniform", derive(seed, "code"), numbers, (1,)) if self.codes else None
         return self._joined(per_sample(self.noise, seed, numbers, (self.latent,)), codes)
+
+    def truncated(self, latents: Tensor, truncation: float) -> Tensor:
+        return torch.cat([latents[:, : self.latent] * truncation, latents[:, self.latent :]], 1)
 
     def _joined(self, draws: Tensor, codes: Tensor | None) -> Tensor:
         """Latent vectors: continuous part, and one-hot code where there are some (InfoGAN, Chen et al. 2016)."""

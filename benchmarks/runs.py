@@ -141,7 +141,7 @@ def checkpoint_weight(run: Path) -> tuple[int, int]:
 
     model = sparring.load(run)
     newest = model.run.checkpoints()[-1]
-    players = build(model.experiment, model.modality, model.conditions)
+    players = build(model.experiment, model.codec)
     parameters = sum(weight.numel() * weight.element_size() for weight in players.parameters())
     return sum(file.stat().st_size for file in newest.iterdir()), parameters
 

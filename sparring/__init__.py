@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparring.api import evaluate, sample, score, train
+    from sparring.api import apply, evaluate, sample, score, train
     from sparring.checks import check
     from sparring.estimators import TableGAN
     from sparring.experiment import Experiment
@@ -26,6 +26,7 @@ _HOMES = {
     "Proposal": "proposal",
     "Record": "session",
     "TableGAN": "estimators",
+    "apply": "api",
     "check": "checks",
     "evaluate": "api",
     "load": "model",
@@ -42,6 +43,7 @@ __all__ = [
     "Proposal",
     "Record",
     "TableGAN",
+    "apply",
     "check",
     "evaluate",
     "load",

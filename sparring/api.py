@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sparring.applying import Applied, Job, apply_files, plan
 from sparring.data import DataSource
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
@@ -23,6 +24,7 @@ from sparring.model import Model, load
 from sparring.proposal import propose
 from sparring.run import Run
 from sparring.session import Record
+from sparring.tasks.picture import PictureTask
 
 
 class Interrupted(RunError):
@@ -147,6 +149,12 @@ def import_plugins(modules: Sequence[str]) -> None:
             raise RequestError(f"plugin '{name}' cannot be imported: {error}") from None
 
 
+def next_command(run: str | Path) -> str:
+    """The command that uses what a run has learned."""
+    asks = isinstance(load(run).experiment.task, PictureTask)
+    return f"sparring apply {run} INPUT -o PATH" if asks else f"sparring sample {run} -n 16"
+
+
 def sample(run: str | Path, n: int = 64, **asked: Any) -> np.ndarray:
     """New items of a run's model, as :meth:`sparring.Model.sample` gives them."""
     return load(run).sample(n, **asked)
@@ -159,6 +167,43 @@ def score(run: str | Path | Model, data: str | Path | DataSource | np.ndarray) -
         return model.score(data)
     read = model.read(data)
     return dict(zip(read.names, model.score(read.items[np.arange(len(read))], read.attributes).tolist(), strict=True))
+
+
+def apply(  # noqa: PLR0913
+    run: str | Path,
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    mask: str | Path | None = None,
+    tile: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    on_file: Callable[[int, int, Path], None] | None = None,
+) -> Applied:
+    """Restores or translates files with a run's model; failures are named and the rest is done.
+
+    Args:
+        run: the run's folder.
+        inputs: pictures, and folders that are searched for them.
+        out: a folder, or, for one picture, a file.
+        mask: holes to be filled in, white: a file for all, or a folder with one of each picture's name.
+        tile: height and width of the parts in which large pictures are computed; chosen where not given.
+        seed: where the game draws a latent.
+        overwrite: replace files that are there; inputs never are.
+        on_file: is called before each picture with its number, how many there are, and its path.
+
+    Raises:
+        RequestError: the model is none of pictures from pictures, there is no such input, or an output is in the way.
+    """
+    restorer = load(run).restorer(tile=tile, seed=seed)
+    jobs = plan([inputs] if isinstance(inputs, str | Path) else inputs, out, mask)
+    done = itertools.count(1)
+
+    def tell(job: Job) -> None:
+        if on_file is not None:
+            on_file(next(done), len(jobs), job.source)
+
+    return apply_files(restorer, jobs, overwrite=overwrite, on_file=tell)
 
 
 def evaluate(

@@ -13,8 +13,9 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from sparring import __version__
-from sparring.errors import RequestError, SparringError, choices
+from sparring.errors import DataError, RequestError, SparringError, choices
 from sparring.options import (
+    Applying,
     Asked,
     Data,
     Device,
@@ -75,7 +76,7 @@ def train(
         _print_quick_numbers(out)
     else:
         print("\n".join(api.evaluate(out, metrics=separated(metrics) or ()).lines()))
-    print(f"next   sparring sample {out} -n 16")
+    print(f"next   {api.next_command(out)}")
     print(f"       sparring evaluate {out}")
 
 
@@ -128,6 +129,29 @@ def score(run: RunFolder, data: Data, /, *, as_json: Json = False, plugin: Plugi
     else:
         for name, verdict in verdicts.items():
             print(f"{verdict:.6g}\t{name}")
+
+
+@app.command
+def apply(
+    run: RunFolder,
+    /,
+    *inputs: Annotated[str, Parameter(metavar="INPUT", help="pictures, or folders of them")],
+    out: Annotated[Path, Parameter(("-o", "--out"), metavar="PATH", help="a folder, or a file for one picture")],
+    asked: Annotated[Applying | None, Parameter("*")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """Restore or translate pictures; a file that fails is named, and the rest is done."""
+    from sparring import api, display
+
+    api.import_plugins(plugin or ())
+    with display.Counter() as counter:
+        done = api.apply(run, list(inputs), out, on_file=counter, **given(asked))
+    for path in done.written:
+        print(path)
+    for fault in done.failed:
+        _say(f"sparring: {fault.file}: {fault.reason}")
+    if done.failed:
+        raise DataError(f"{len(done.failed)} of {len(done.failed) + len(done.written)} pictures failed")
 
 
 @app.command

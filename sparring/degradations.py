@@ -21,7 +21,8 @@ from sparring.pictures import from_jpeg, to_jpeg
 Picture = Float[Tensor, "c h w"]
 HALF = 127.5
 """Steps of 8 bits in one unit of the encoded range."""
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness, ITU-R BT.601."""
 
 
 class Degradation(Part):
@@ -158,7 +159,7 @@ def grey(picture: Picture) -> Float[Tensor, "1 h w"]:
     """The luma of a picture, one channel; one of one channel is as it was."""
     if picture.shape[0] == 1:
         return picture
-    return (picture[:3] * torch.tensor(_LUMA).to(picture)[:, None, None]).sum(0, keepdim=True)
+    return (picture[:3] * torch.tensor(LUMA).to(picture)[:, None, None]).sum(0, keepdim=True)
 
 
 def resize(picture: Picture, size: tuple[int, int]) -> Float[Tensor, "c p q"]:

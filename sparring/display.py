@@ -46,6 +46,25 @@ class Progress:
             self.view.close()
 
 
+class Counter:
+    """Names the picture that is worked on: on a terminal in one line that is redrawn, elsewhere a line each."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, number: int, count: int, path: Path) -> None:
+        line = f"{number} of {count}: {path}"
+        print(f"\r\x1b[K{line}" if sys.stderr.isatty() else line, end=_end(), file=sys.stderr, flush=True)
+
+    def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _end() -> str:
+    return "" if sys.stderr.isatty() else "\n"
+
+
 def beginning(out: Path, recipe: str | None) -> list[str]:
     """What a run found and what it trains, a line each."""
     run = Run(out)
@@ -53,7 +72,7 @@ def beginning(out: Path, recipe: str | None) -> list[str]:
     experiment = Experiment.from_json(described["experiment"])
     codec = Codec.from_json(run.read(run.codec / "codec.json"))
     plan = Plan.from_json(run.read(run.plan))
-    players = build(experiment, codec.modality, codec.conditions)
+    players = build(experiment, codec)
     counts = {name: split["count"] for name, split in described["splits"].items()}
     return [
         f"found    {wording.usage(counts, codec.modality.spec().shape)}",

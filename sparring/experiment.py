@@ -101,6 +101,7 @@ class Material:
         conditions: the codec of the attributes that can be asked for, or None.
         encoded: encoded attributes of every item, ``(n, k)``, or None.
         task: the task, which says what can be asked for.
+        given: the codec of what items are made from, where the data hold that.
     """
 
     data: Dataset
@@ -109,11 +110,12 @@ class Material:
     conditions: Conditions | None
     encoded: Tensor | None
     task: Task
+    given: Modality | None = None
 
     @property
     def spec(self) -> DataSpec:
         """What networks must know of one item."""
-        return item_spec(self.task, self.modality, self.conditions)
+        return item_spec(self.task, self.modality, self.conditions, self.given)
 
     def reader(self, rows: np.ndarray, seed: int) -> Batches:
         """Batches of a split."""
@@ -121,16 +123,16 @@ class Material:
             together = getattr(self.task, "together", 0.0)
             asked = self.task.attributes
             return RowReader(self.data.items, rows, self.modality, asked=asked, together=together, seed=seed)
-        return Reader(self.data.items, rows, self.modality, self.encoded, seed)
+        return Reader(self.data.items, rows, self.modality, self.encoded, seed, self.data.given, self.given)
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes of some rows, one array of strings each."""
         return {name: values[rows] for name, values in self.data.attributes.items()}
 
 
-def item_spec(task: Task, modality: Modality, conditions: Conditions | None) -> DataSpec:
-    """What networks must know of one item and of what can be asked for."""
-    spec = modality.spec()
+def item_spec(task: Task, modality: Modality, conditions: Conditions | None, given: Modality | None = None) -> DataSpec:
+    """What networks must know of one item, of what can be asked for and of what is given."""
+    spec = modality.spec() if given is None else replace(modality.spec(), given=given.spec().shape)
     if conditions is not None:
         return replace(spec, condition=conditions.width)
     return spec if task.attributes else replace(spec, condition=0)
@@ -151,8 +153,9 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None) -> Mater
     for name in asked:
         if name not in there:
             raise RequestError(choices(name, "attribute", there))
+    given = None if data.given is None else Modality.find(data.modality).fit(data.given)
     if not asked or modality.askable():
-        return Material(data, split(data), modality, None, None, task)
+        return Material(data, split(data), modality, None, None, task, given)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})
     encoded = torch.from_numpy(np.asarray(conditions.encode({name: data.attributes[name] for name in asked})))
     return Material(data, split(data), modality, conditions, encoded, task)

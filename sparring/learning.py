@@ -122,7 +122,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
     table = None
     if material.conditions is not None:
         table = ConditionTable.of(material.conditions, material.columns(material.splits.train))
-    Codec(modality=material.modality, conditions=material.conditions).save(run, table)
+    Codec(modality=material.modality, conditions=material.conditions, given=material.given).save(run, table)
     run.write(run.experiment, described | provenance())
 
 

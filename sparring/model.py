@@ -7,23 +7,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from sparring.applying import Applied, apply_array, apply_files, plan
+from sparring.codec import Codec, build
 from sparring.data import Dataset, DataSource
-from sparring.data.opening import open_data
+from sparring.data.joining import joined
+from sparring.data.opening import open_data, read_for
 from sparring.errors import DataError, RequestError, RunError, choices
 from sparring.evaluation import Evaluation, Judged, evaluate
-from sparring.experiment import Experiment, Material, gather, item_spec
+from sparring.experiment import Experiment, Material, gather
 from sparring.games import Autoencoding
 from sparring.jury import Jury
 from sparring.metrics import Metric, Specimens
-from sparring.modalities import Modality
-from sparring.modalities.conditions import Conditions, ConditionTable
-from sparring.modalities.frames import TableItems, pandas
+from sparring.modalities.conditions import ConditionTable
 from sparring.modalities.table import Table
-from sparring.part import Part
+from sparring.restoring import Restorer, examples
 from sparring.run import Run
+from sparring.tasks.picture import PictureTask
 from sparring.training import sample
 from sparring.types import Batch, verdict
 
@@ -40,19 +41,6 @@ EVALUATION_SEED = 1
 """Of the latents that are judged; the pictures of a run come from seed 0."""
 
 
-class Codec(Part):
-    """What a run's codec folder says in JSON: how items and conditions are encoded."""
-
-    modality: Modality = Field(description="the codec of items, fitted")
-    conditions: Conditions | None = Field(default=None, description="the codec of attributes that can be asked for")
-
-    def save(self, run: Run, table: ConditionTable | None) -> None:
-        """Writes the codec into a run."""
-        run.write(run.codec / "codec.json", self.to_json())
-        if table is not None:
-            table.save(run.codec)
-
-
 class Model:
     """A trained model.
 
@@ -61,10 +49,11 @@ class Model:
         experiment: what it was trained by.
         modality: the codec of items.
         conditions: the codec of attributes, or None where nothing can be asked for.
+        codec: both, and the codec of what items are made from.
     """
 
     def __init__(self, run: Run, experiment: Experiment, codec: Codec, players: nn.ModuleDict):
-        self.run, self.experiment = run, experiment
+        self.run, self.experiment, self.codec = run, experiment, codec
         self.modality, self.conditions = codec.modality, codec.conditions
         self._players = players
 
@@ -100,6 +89,11 @@ class Model:
         truncation: float = 1.0,
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """New items as :meth:`sample` gives them, with the attributes that each was made for, ``(n,)`` each."""
+        if isinstance(self.experiment.task, PictureTask):
+            raise RequestError(
+                f"a model of the task '{self.experiment.task.name}' makes pictures of given ones: sparring apply "
+                f"{self.run.folder} INPUT -o PATH"
+            )
         if n < 1:
             raise RequestError(f"n = {n}: at least one item must be asked for")
         if not truncation > 0:
@@ -121,6 +115,57 @@ class Model:
         asked = table.conditions(seed, numbers, condition, self.experiment.task.attributes)
         made = sample(self.experiment.task.game, self._players, asked, latents, ROWS)
         return table.decode_asked(made.value, condition)
+
+    def restorer(self, *, tile: int | None = None, seed: int = 0) -> Restorer:
+        """What restores or translates pictures.
+
+        Args:
+            tile: height and width of the parts in which large pictures are computed; chosen where not given.
+            seed: where the game draws a latent.
+
+        Raises:
+            RequestError: the model makes items from noise, or the tile is too small.
+        """
+        task = self.experiment.task
+        if not isinstance(task, PictureTask):
+            raise RequestError(
+                f"a model of the task '{task.name}' makes new items; 'sparring sample {self.run.folder}' does"
+            )
+        if tile is not None and tile < 32:
+            raise RequestError(f"tile = {tile}: must be at least 32 pixels")
+        return Restorer(task, self._players, self.codec.spec(task), tile, seed)
+
+    def apply(  # noqa: PLR0913
+        self,
+        pictures: np.ndarray | str | Path | Sequence[str | Path],
+        *,
+        out: str | Path | None = None,
+        mask: np.ndarray | str | Path | None = None,
+        tile: int | None = None,
+        seed: int = 0,
+        overwrite: bool = False,
+    ) -> np.ndarray | Applied:
+        """Restores or translates pictures: an array gives an array, files and folders give files.
+
+        Args:
+            pictures: ``(h, w, c)`` or ``(n, h, w, c)`` integers with 1 or 3 channels, or 2 or 4 with alpha; or a path,
+                or several; folders are searched for pictures.
+            out: where files go: a folder, or a file for one picture.
+            mask: holes to be filled in: ``(h, w)`` bool or ``(n, h, w)`` for arrays; a file or a folder for files.
+            tile: height and width of the parts in which large pictures are computed; chosen where not given.
+            seed: where the game draws a latent.
+            overwrite: replace files that are there; inputs never are.
+
+        Raises:
+            RequestError: the model is none of pictures from pictures, or an argument does not fit.
+        """
+        restorer = self.restorer(tile=tile, seed=seed)
+        if isinstance(pictures, np.ndarray):
+            return apply_array(restorer, pictures, None if mask is None else np.asarray(mask))
+        if out is None or isinstance(mask, np.ndarray):
+            raise RequestError("files need out=, a folder or a file to be written to, and masks in files")
+        inputs = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+        return apply_files(restorer, plan(inputs, out, mask), overwrite=overwrite)
 
     def _draw_conditions(
         self, n: int, seed: int, condition: Mapping[str, Any] | None
@@ -156,6 +201,11 @@ class Model:
         Raises:
             RequestError: the items have another shape than the data.
         """
+        if isinstance(self.experiment.task, PictureTask):
+            raise RequestError(
+                f"the discriminator of the task '{self.experiment.task.name}' judges pairs, not single pictures; "
+                "'sparring evaluate' judges the model"
+            )
         shape = (len(items), *self.modality.spec().shape)
         encoded = self.modality.encode(items if isinstance(self.modality, Table) else np.asarray(items))
         if tuple(encoded.shape) != shape:
@@ -204,7 +254,7 @@ class Model:
             DataError: they cannot be used.
         """
         own = self.experiment.data
-        source = data if isinstance(data, DataSource) else open_data(str(data))
+        source = read_for(self.experiment.task.source, data if isinstance(data, DataSource) else open_data(str(data)))
         if type(source) is type(own):
             kept = {field: getattr(own, field) for field in type(own).model_fields if field != "path"}
             source = source.but(**kept)
@@ -225,12 +275,21 @@ class Model:
         chosen = [Metric.find(name)() for name in metrics]
         material = self._material(against)
         jury = Jury.of(self.experiment.task, material.data, metrics=chosen, count=count)
-        judged = Judged(lambda n: Specimens(*self.sample_with_conditions(n, seed=EVALUATION_SEED)), self._verdict_on)
+        judged = Judged(lambda n: self._judged_items(material, n), self._verdict_on)
         cache = None if against is not None else self.run.folder / "features"
         return evaluate(judged, material, jury, cache=cache)
 
+    def _judged_items(self, material: Material, n: int) -> Specimens:
+        task = self.experiment.task
+        if not isinstance(task, PictureTask):
+            return Specimens(*self.sample_with_conditions(n, seed=EVALUATION_SEED))
+        rows = material.splits.report
+        rows = rows if len(rows) <= n else rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
+        return examples(task, self._players, material.reader(rows, EVALUATION_SEED), rows)
+
     def _verdict_on(self, side: Specimens) -> np.ndarray | None:
-        if not self.experiment.task.game.adversarial:
+        task = self.experiment.task
+        if not task.game.adversarial or isinstance(task, PictureTask):
             return None
         return self.score(side.items, side.columns if self._knows(side.columns) else None)
 
@@ -247,21 +306,8 @@ class Model:
             raise DataError(
                 f"{against} holds items of {other.items.shape[1:]}, the run's are {own.data.items.shape[1:]}"
             )
-        count = len(own.data)
-        rows = np.arange(len(other)) + count
-        joined = Dataset(
-            items=_together(own.data.items, other.items),
-            modality=own.data.modality,
-            names=[*own.data.names, *other.names],
-            digests=np.concatenate([own.data.digests, other.digests]),
-            attributes={
-                name: np.concatenate([values, other.attributes[name]])
-                for name, values in own.data.attributes.items()
-                if name in other.attributes
-            },
-            known={name: value for name, value in own.data.known.items() if name != "stacked"},
-        )
-        return replace(own, data=joined, splits=replace(own.splits, report=rows), encoded=None)
+        rows = np.arange(len(other)) + len(own.data)
+        return replace(own, data=joined(own.data, other), splits=replace(own.splits, report=rows), encoded=None)
 
     def _with_discriminator(self) -> nn.ModuleDict:
         """All players, the learning ones from the newest checkpoint."""
@@ -271,21 +317,13 @@ class Model:
         kept = self.run.restore()
         if kept is None:
             raise RunError(f"{self.run.folder} has no checkpoint, and so no discriminator; train it on with --resume")
-        players = build(self.experiment, self.modality, self.conditions)
+        players = build(self.experiment, self.codec)
         held = {k.removeprefix("players."): v for k, v in kept[0].items() if k.startswith("players.")}
         players.load_state_dict(held)
         for name, averaged in self._players.items():
             players[name] = averaged
         self._players = players.to(next(self._players.parameters()).device)
         return self._players
-
-
-def _together(first: Any, second: Any) -> Any:
-    """The items of two data sets as those of one."""
-    if isinstance(first, TableItems):
-        whole = pandas().concat([first.frame, second.frame], ignore_index=True)
-        return replace(first, frame=whole)
-    return np.concatenate([first[np.arange(len(first))], second[np.arange(len(second))]])
 
 
 @torch.no_grad()
@@ -300,12 +338,6 @@ def _by_chunks(
         batch = Batch(encoded[rows], None if condition is None else condition[rows])
         found.append(look(batch.map(lambda tensor: tensor.to(weights))).float().cpu())
     return torch.cat(found)
-
-
-def build(experiment: Experiment, modality: Modality, conditions: Conditions | None) -> nn.ModuleDict:
-    """The players of an experiment with fresh weights."""
-    spec = item_spec(experiment.task, modality, conditions)
-    return experiment.task.game.players(experiment.task.spec(spec))
 
 
 def load(run: str | Path, *, device: str = "cpu") -> Model:
@@ -324,7 +356,7 @@ def load(run: str | Path, *, device: str = "cpu") -> Model:
         raise RequestError(f"{run} holds no run; 'sparring train DATA --out {run}' makes one")
     experiment = Experiment.from_json(folder.read(folder.experiment)["experiment"])
     codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
-    players = build(experiment, codec.modality, codec.conditions)
+    players = build(experiment, codec)
     averaged = nn.ModuleDict({name: players[name] for name in experiment.task.game.averaged()})
     try:
         averaged.load_state_dict(folder.read_tensors(folder.generator))

@@ -79,6 +79,16 @@ class Asked:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applying:
+    """Options that say how pictures are restored: keywords of ``sparring.apply``."""
+
+    mask: Annotated[Path | None, Parameter(metavar="PATH", help="holes to fill in, white: a file, or a folder")] = None
+    tile: Annotated[int | None, Parameter(metavar="N", help="pixels a side in which large pictures are cut")] = None
+    seed: Seed = None
+    overwrite: Annotated[bool | None, Parameter(help="replace files that are there; inputs never are")] = None
+
+
 def given(options: Any) -> dict[str, Any]:
     """The options of a group that were given, by keyword; ``options`` is None where none was."""
     if options is None:

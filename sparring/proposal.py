@@ -9,7 +9,7 @@ import numpy as np
 
 from sparring import recipes
 from sparring.data import DataSource
-from sparring.data.opening import open_data, store_arrays
+from sparring.data.opening import open_data, read_for, store_arrays
 from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
 from sparring.experiment import Experiment, Material, gather, split
@@ -62,18 +62,19 @@ def propose(  # noqa: PLR0913
         RequestError: an unknown name, field or value.
         DataError: the data cannot be used.
     """
-    source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern)
-    source, settings = _settle_source(source, settings)
     known = Task.parts()
     if task not in known:
         raise RequestError(choices(task, "task", list(known)))
+    source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern)
+    source = read_for(known[task].source, source)
+    source, settings = _settle_source(source, settings)
     read = source.load()
     codec = Modality.find(read.modality).fit(read.items)
     there = [*read.attributes, *codec.askable()]
     wanted = () if unconditional else tuple(there if attributes is None else attributes)
     splits = split(read)
     spec = codec.spec()
-    facts = recipes.Facts(read.modality, spec.shape, len(splits.train), wanted, choices_in(spec.spans))
+    facts = recipes.Facts(read.modality, spec.shape, len(splits.train), wanted, choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "default")(facts)
     experiment = Experiment(data=source, task=played, training=training, seed=seed)
     for setting in settings:

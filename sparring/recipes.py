@@ -27,7 +27,9 @@ from sparring.networks.resnet import Resnet
 from sparring.networks.tabular import Tabular
 from sparring.optimisers import Adam
 from sparring.penalties import R1, R2, GradientPenalty
+from sparring.tasks import Task
 from sparring.tasks.generation import Generation
+from sparring.tasks.picture import PictureTask
 from sparring.training import Training
 
 AUGMENT_BELOW = 20_000
@@ -44,6 +46,7 @@ class Facts:
         count: items to learn from.
         attributes: names of the attributes to be conditioned on.
         choices: how many choices a row of a table has.
+        task: name of the task.
     """
 
     modality: str
@@ -51,9 +54,10 @@ class Facts:
     count: int
     attributes: tuple[str, ...] = ()
     choices: int = 0
+    task: str = "generation"
 
 
-Recipe = Callable[[Facts], tuple[Generation, Training]]
+Recipe = Callable[[Facts], tuple[Task, Training]]
 
 
 def recipes() -> dict[str, Recipe]:
@@ -79,11 +83,29 @@ def find(name: str) -> Recipe:
     return there[name]
 
 
-def default(facts: Facts) -> tuple[Generation, Training]:
-    """The recipe for these data: a pyramid for pictures, a perceptron for points, table for tables."""
+def default(facts: Facts) -> tuple[Task, Training]:
+    """The recipe for these data: a pyramid for pictures, a perceptron for points, table for tables; or the task's."""
+    if issubclass(Task.find(facts.task), PictureTask):
+        return restoration(facts)
     if facts.choices:
         return table(facts)
     return mlp(facts) if len(facts.shape) == 1 else pyramid(facts)
+
+
+def restoration(facts: Facts) -> tuple[Task, Training]:
+    """Pictures from pictures, by the task's own networks: pixels first, then the discriminator joins."""
+    kind = Task.find(facts.task)
+    if not issubclass(kind, PictureTask):
+        raise RequestError(f"the recipe 'restoration' is for tasks from pictures to pictures, not for '{facts.task}'")
+    _needs_pictures(facts, "restoration")
+    judge = Adam(rate=4e-4, rate_final=1e-5, beta1=0.5, beta2=0.99)
+    return kind(), Training(
+        batch=16,
+        optimiser=Adam(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
+        per_player={"discriminator": judge},
+        average=0.005,
+        images=300_000,
+    )
 
 
 def pyramid(facts: Facts) -> tuple[Generation, Training]:

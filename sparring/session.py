@@ -16,7 +16,9 @@ from sparring.modalities.conditions import ConditionTable
 from sparring.modalities.table import Table
 from sparring.plan import Plan
 from sparring.planning import make_plan
+from sparring.restoring import examples, sheet
 from sparring.run import Run
+from sparring.tasks.picture import PictureTask
 from sparring.training import Engine, sample
 
 GRID = 64
@@ -163,7 +165,7 @@ class Session:
 
     def _judge(self) -> evaluation.Evaluation:
         """Quick numbers of what the model makes now, kept in ``metrics.jsonl``."""
-        made = Specimens(*self._samples(evaluation.QUICK_COUNT))
+        made = self._specimens(evaluation.QUICK_COUNT)
         found = evaluation.quick(self.experiment.task, self.material, made, seed=0)
         self.run.append("metrics", {"step": self.engine.step_number, **found.to_json()})
         return found
@@ -235,6 +237,15 @@ class Session:
             self._amend(self.engine, self.engine.step_number)
             yield self._record({}, 0.0, f"{self.limits.until} is reached")
 
+    def _specimens(self, count: int) -> Specimens:
+        """What the averaged players make: of held-back pictures where they are given some, else of latents."""
+        task = self.experiment.task
+        if not isinstance(task, PictureTask):
+            return Specimens(*self._samples(count))
+        reader = self.select or self.train
+        with self.engine.sampling() as averaged:
+            return examples(task, averaged, reader, reader.rows[:count])
+
     def _samples(self, count: int) -> tuple[Any, dict[str, Any]]:
         """Decoded samples of the averaged players from the first ``count`` latents, with their attributes."""
         columns, encoded = {}, None
@@ -254,8 +265,11 @@ class Session:
         self.saved = self.engine.step_number
         if not is_first():
             return
-        made, _ = self._samples(GRID)
+        made = self._specimens(GRID)
+        codec, shown = self.material.modality, made.items
+        if made.given is not None:
+            codec, shown = sheet(made)
         self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
         self.run.samples.mkdir(exist_ok=True)
-        self.material.modality.preview(made, self.run.samples / f"{self.saved:08d}.png")
+        codec.preview(shown, self.run.samples / f"{self.saved:08d}.png")
         self.run.save(self.saved, *self.engine.state())

@@ -53,6 +53,7 @@ class Dataset:
         notes: what was changed on reading, one line each ("12 pictures had transparency, composited on white").
         known: what the source knows of the distribution, for metrics: ``centres`` ``(modes, d)`` and ``sigma`` of a
             mixture of Gaussians; ``stacked``, the class of each channel of each picture, ``(n, channels)`` integers.
+        given: what each item is to be made from, array-like of pictures, where the data say so; None where they do not.
     """
 
     items: Items
@@ -64,6 +65,7 @@ class Dataset:
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
     known: dict[str, Any] = field(default_factory=dict)
+    given: Items | None = None
 
     def __len__(self) -> int:
         return len(self.items)

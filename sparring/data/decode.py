@@ -129,7 +129,7 @@ def look(stream: BufferedIOBase, max_pixels: int) -> Look:
     Raises:
         DataError: it is no picture, is damaged or too large; the message is the bare reason.
     """
-    with _opened(stream, max_pixels) as image:
+    with opened(stream, max_pixels) as image:
         width, height = image.size
         if _header_orientation(image) >= 5 and image.format not in ("TIFF", "AVIF"):
             width, height = height, width
@@ -148,24 +148,24 @@ def decode(data: bytes, form: Form) -> Picture:
     """
     if not data:
         raise DataError("empty")
-    with _opened(io.BytesIO(data), form.max_pixels) as image:
+    with opened(io.BytesIO(data), form.max_pixels) as image:
         traits = set(_traits(image))
         # A JPEG decodes at 1/2, 1/4 or 1/8 for less; twice the size is left for the filter.
         longest = max(form.height, form.width)
         image.draft(image.mode, (2 * longest, 2 * longest))
         image.load()
-        turned = _turned(image)
-        if turned is not image:
+        upright = turned(image)
+        if upright is not image:
             traits.add("turned")
-        if turned.size != (form.width, form.height):
-            traits.add("enlarged" if growth(turned.size, form) > 1 else "resized")
-        pixels = shaped(turned, form)
+        if upright.size != (form.width, form.height):
+            traits.add("enlarged" if growth(upright.size, form) > 1 else "resized")
+        pixels = shaped(upright, form)
     coloured = form.channels == 3 and bool(np.any(pixels != pixels[..., :1]))
     return Picture(pixels, coloured, frozenset(traits))
 
 
 @contextmanager
-def _opened(stream: BufferedIOBase, max_pixels: int) -> Iterator[Image.Image]:
+def opened(stream: BufferedIOBase, max_pixels: int) -> Iterator[Image.Image]:
     """The picture with its header read, and every way in which decoders fail made a DataError."""
     try:
         with Image.open(cast(IO[bytes], stream), formats=_formats()) as image:
@@ -234,6 +234,7 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) else 1
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def turned(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation says."""
     turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)

@@ -12,7 +12,7 @@ from sparring.data.idx import Idx, idx_files
 from sparring.errors import RequestError
 from sparring.modalities import Modality
 
-__all__ = ["NAMES", "open_data", "store_arrays"]
+__all__ = ["NAMES", "open_data", "read_for", "store_arrays"]
 
 NAMES = ("digits", "mnist", "fashion-mnist", "cifar10", "ring", "grid", "stacked-mnist")
 """Data sets that are called by name; a folder of the same name is written with ``./`` before it."""
@@ -60,6 +60,22 @@ def open_data(
     if folder is None:
         raise RequestError("data in memory need a folder in which they are kept; give folder=")
     return _with(store_arrays(data, folder), asked)
+
+
+def read_for(kind: str, source: DataSource) -> DataSource:
+    """The source as a task wants it read: folders of pictures by the source of that name, all else as it is.
+
+    Args:
+        kind: name of a data source; empty where the task has no wish.
+        source: what was opened; what both have in common is kept.
+    """
+    from sparring.data.images import Images
+
+    if not kind or not isinstance(source, Images):
+        return source
+    wanted = DataSource.find(kind)
+    common = {"path", "size", "color", "max_pixels", "cache_mb"} & set(wanted.model_fields)
+    return wanted(**{name: getattr(source, name) for name in common})
 
 
 def _with(source: DataSource, asked: dict[str, Any]) -> DataSource:

@@ -30,6 +30,8 @@ class Reader:
         modality: the codec.
         conditions: encoded attributes of all items, ``(len(items), k)``, or None.
         seed: of the order.
+        given: what each item is to be made from, in the place of conditions, or None.
+        given_modality: its codec.
     """
 
     items: Items
@@ -37,6 +39,8 @@ class Reader:
     modality: Modality
     conditions: Tensor | None
     seed: int
+    given: Items | None = None
+    given_modality: Modality | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,13 +50,18 @@ class Reader:
         start, stop = position + rows.start, position + rows.stop
         chosen = self.rows[order(len(self.rows), self.seed, start, stop - start)]
         keys = [derive(self.seed, "item", number) for number in range(start, stop)]
-        items = self.items.drawn(chosen, keys) if isinstance(self.items, Varied) else self.items[chosen]
-        return self._encoded(items, chosen, keys)
+        return self._encoded(chosen, keys, drawn=True)
 
     def at(self, rows: np.ndarray) -> Batch:
         """The items in these rows of the data set, as they are."""
-        return self._encoded(self.items[rows], rows, [derive(self.seed, "row", int(row)) for row in rows])
+        return self._encoded(rows, [derive(self.seed, "row", int(row)) for row in rows], drawn=False)
 
-    def _encoded(self, items: np.ndarray, rows: np.ndarray, keys: list[int]) -> Batch:
+    def _encoded(self, rows: np.ndarray, keys: list[int], *, drawn: bool) -> Batch:
+        def read(items: Items) -> np.ndarray:
+            return items.drawn(rows, keys) if drawn and isinstance(items, Varied) else items[rows]
+
         condition = None if self.conditions is None else self.conditions[torch.from_numpy(rows)]
-        return Batch(self.modality.encode(items), condition, keys=torch.tensor(keys, dtype=torch.int64))
+        if self.given is not None:
+            assert self.given_modality is not None, "what is given needs a codec"
+            condition = self.given_modality.encode(read(self.given))
+        return Batch(self.modality.encode(read(self.items)), condition, keys=torch.tensor(keys, dtype=torch.int64))

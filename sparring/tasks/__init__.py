@@ -19,6 +19,7 @@ class Task(Part):
         paired: whether what is made has a truth of its own to be compared with, as in restoration.
         metrics: what judges it where no metrics are named; none: all that rank for its data.
         baselines: what it must beat; none: all that rank for its data.
+        source: the data source that reads folders of pictures for it, where it is not the one for generation.
     """
 
     kind: ClassVar[str] = "task"
@@ -26,6 +27,7 @@ class Task(Part):
     paired: ClassVar[bool] = False
     metrics: ClassVar[tuple[type[Metric], ...]] = ()
     baselines: ClassVar[tuple[type[Baseline], ...]] = ()
+    source: ClassVar[str] = ""
 
     game: Game
     attributes: tuple[str, ...] = Field(

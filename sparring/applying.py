@@ -1,0 +1,170 @@
+"""Applying a picture model to files, single ones and folders; a failure is named, and the rest is done."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sparring.data import Fault
+from sparring.data.files import is_picture
+from sparring.data.stills import ENDINGS, read_still, split_alpha, write_still
+from sparring.errors import DataError, RequestError, SparringError
+from sparring.restoring import Restorer
+
+MASK = "_mask"
+"""How the name of a file ends that is the mask of the picture beside it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture, where it goes, and its mask."""
+
+    source: Path
+    target: Path
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of a call.
+
+    Attributes:
+        written: the files that were written.
+        failed: inputs that could not be done, and why.
+    """
+
+    written: tuple[Path, ...]
+    failed: tuple[Fault, ...]
+
+
+def apply_files(
+    restorer: Restorer, jobs: Sequence[Job], *, overwrite: bool = False, on_file: Callable[[Job], None] | None = None
+) -> Applied:
+    """Restores every picture and writes it.
+
+    Args:
+        restorer: the model.
+        jobs: what is to be done, as :func:`plan` says.
+        overwrite: replace files that are there; an input never is.
+        on_file: is called before each picture.
+
+    Raises:
+        RequestError: a target is there already.
+    """
+    if not overwrite:
+        there = [job.target for job in jobs if job.target.exists()]
+        if there:
+            raise RequestError(f"{there[0]} is there already; --overwrite replaces it, or give another -o")
+    written, failed = [], []
+    for job in jobs:
+        if on_file is not None:
+            on_file(job)
+        try:
+            made = restorer.picture(read_still(job.source), None if job.mask is None else read_mask(job.mask))
+            write_still(made, job.target)
+        except (SparringError, MemoryError, OSError) as error:
+            failed.append(Fault(str(job.source), str(error) or type(error).__name__))
+            continue
+        written.append(job.target)
+    return Applied(tuple(written), tuple(failed))
+
+
+def apply_array(restorer: Restorer, pictures: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Restores pictures in memory.
+
+    Args:
+        restorer: the model.
+        pictures: ``(h, w, c)`` or ``(n, h, w, c)`` uint8 or uint16; of 1 or 3 channels, or 2 or 4 with alpha.
+        mask: holes, ``(h, w)`` or ``(n, h, w)`` bool.
+
+    Raises:
+        RequestError: they are no such pictures.
+    """
+    if pictures.ndim not in (3, 4) or pictures.dtype not in (np.uint8, np.uint16) or not 1 <= pictures.shape[-1] <= 4:
+        raise RequestError(
+            f"pictures are uint8 or uint16 (h, w, c) or (n, h, w, c), not {pictures.dtype} {pictures.shape}"
+        )
+    several = pictures if pictures.ndim == 4 else pictures[None]
+    masks = [None] * len(several) if mask is None else np.broadcast_to(mask.astype(bool), several.shape[:3])
+    made = []
+    for picture, holes in zip(several, masks, strict=True):
+        still = restorer.picture(split_alpha(picture), holes)
+        alpha = [] if still.alpha is None else [still.alpha[..., None]]
+        made.append(np.concatenate([still.pixels, *alpha], 2))
+    return np.stack(made) if pictures.ndim == 4 else made[0]
+
+
+def plan(inputs: Sequence[str | Path], out: str | Path, mask: str | Path | None = None) -> list[Job]:
+    """What is to be done: every picture of the inputs, below ``out`` or as that one file.
+
+    Args:
+        inputs: pictures, and folders that are searched for them.
+        out: a folder, or, for one picture, a file with an ending of :data:`~sparring.data.stills.ENDINGS`.
+        mask: one mask for all, or a folder with a mask of each picture's name.
+
+    Raises:
+        RequestError: there is no such input, none is a picture, or an output would take the place of an input.
+    """
+    found = [pair for entry in inputs for pair in _pictures(Path(entry).expanduser())]
+    out = Path(out).expanduser()
+    if not found:
+        where = f" in {', '.join(map(str, inputs))}" if inputs else ""
+        raise RequestError(f"there is no picture{where}; give pictures or folders of them")
+    alone = len(found) == 1 and Path(inputs[0]).expanduser().is_file()
+    if out.suffix and not out.is_dir():
+        if not alone or out.suffix.lower() not in ENDINGS:
+            raise RequestError(f"-o {out}: {len(found)} pictures go to a folder; one goes to a file in {ENDINGS}")
+        targets = [out]
+    else:
+        targets = [out / name.with_suffix(".png") for _, name in found]
+    doubled = [target for target in targets if targets.count(target) > 1]
+    if doubled:
+        raise RequestError(f"two inputs would become {doubled[0]}; apply them one after the other")
+    sources = {source.resolve() for source, _ in found}
+    taken = [target for target in targets if target.resolve() in sources]
+    if taken:
+        raise RequestError(f"-o {out}: {taken[0]} is an input, which is never overwritten; give another folder")
+    return [Job(source, target, _mask(source, mask)) for (source, _), target in zip(found, targets, strict=True)]
+
+
+def _pictures(entry: Path) -> Iterator[tuple[Path, Path]]:
+    """The pictures of an input, each with its name below ``out``; masks are not among them."""
+    if not entry.exists():
+        raise RequestError(f"there is no file or folder '{entry}'")
+    if entry.is_file():
+        yield entry, Path(entry.name)
+        return
+    for path in sorted(entry.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(entry).parts)
+        if path.is_file() and is_picture(path.name) and not hidden and not path.stem.endswith(MASK):
+            yield path, path.relative_to(entry)
+
+
+def _mask(source: Path, mask: str | Path | None) -> Path | None:
+    """The mask of a picture: the one that is given, one of its name in the folder that is given, or one beside it."""
+    if mask is None:
+        beside = source.with_name(f"{source.stem}{MASK}.png")
+        return beside if beside.is_file() else None
+    given = Path(mask).expanduser()
+    if given.is_file():
+        return given
+    if not given.is_dir():
+        raise RequestError(f"--mask {mask}: there is no such file or folder")
+    named = [p for p in sorted(given.iterdir()) if p.stem in (source.stem, f"{source.stem}{MASK}") and p.is_file()]
+    if not named:
+        raise RequestError(f"--mask {mask}: there is no mask called {source.stem}{MASK}.png for {source}")
+    return named[0]
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A mask file as ``(h, w)`` bool: True, where it is brighter than half, is a hole.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        pixels = read_still(path).pixels
+    except DataError as error:
+        raise DataError(f"mask {path}: {error}") from None
+    return pixels.mean(2) > np.iinfo(pixels.dtype).max / 2

@@ -1,0 +1,184 @@
+"""Photos: pictures of any size, each at its own, of which training sees random crops and judging the middle."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from sparring.data import Dataset, DataSource, Fault
+from sparring.data.decode import Look, decode, quiet
+from sparring.data.files import Files, read, stem
+from sparring.data.form import Form
+from sparring.data.images import Size
+from sparring.data.labels import Question, label
+from sparring.data.survey import Found, find, largest_file
+from sparring.errors import DataError
+from sparring.randomness import derive
+
+CROP = 64
+"""Height and width of a crop where none is asked for."""
+
+WHOLE = 128
+"""Pictures that all have one size of at most so many pixels a side are not cropped."""
+
+
+class Photos(DataSource):
+    """Pictures of any size from a folder or an archive, for tasks that restore them; labels are left aside.
+
+    A crop that a picture is too small for is filled by mirroring. Folders ``train`` and ``test`` are splits.
+    """
+
+    path: str = Field(description="folder, .zip or .tar.gz of pictures")
+    size: Size = Field(default=None, description="height and width of a crop; none: 64, or all where all are small")
+    shorter: int | None = Field(
+        default=None, ge=1, le=8192, description="pictures are reduced until their shorter side is this; none: not"
+    )
+    turns: Literal["none", "mirror", "all"] = Field(
+        default="mirror", description="how crops are turned while learning: not, left-right, or eight ways"
+    )
+    color: Literal["auto", "grey", "rgb"] = Field(
+        default="auto", description="channels; auto: grey where all pictures are grey"
+    )
+    cache_mb: int = Field(default=1024, ge=1, description="MiB of decoded pictures that may be kept in memory")
+    max_pixels: int = Field(default=100_000_000, ge=1, le=178_956_970, description="larger pictures are skipped")
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _text(cls, path: Any) -> Any:
+        return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+    def title(self) -> str:
+        return stem(Path(self.path).expanduser().resolve().name) or "photos"
+
+    def load(self) -> Dataset:
+        faults: list[Fault] = []
+        with quiet():
+            files = Files(self.path)
+            found = find(files, self.max_pixels)
+            labelled = label(list(found.looks), [], Question(self.path, "none", None, files.several))
+            kept = dict(self._pictures(files, found, faults))
+        names = [name for name in labelled.names if name in kept]
+        if not names:
+            skipped = [*found.faults, *faults]
+            reasons = "; ".join(f"{file}: {reason}" for file, reason in skipped[:3])
+            raise DataError(f"'{self.path}' holds no usable picture: {len(skipped)} skipped ({reasons})")
+        pictures = [kept[name] for name in names]
+        test = labelled.test
+        if test is not None:
+            test = test[[name in kept for name in labelled.names]]
+        items = Crops(pictures, self.size or _crop([p.shape[:2] for p in pictures]), self.turns)
+        return Dataset(
+            items=items,
+            modality="image",
+            names=names,
+            digests=np.array([_digest(picture) for picture in pictures], "S32"),
+            test=test,
+            faults=(*found.faults, *faults),
+            notes=(*items.notes(), *labelled.notes),
+        )
+
+    def _pictures(self, files: Files, found: Found, faults: list[Fault]) -> Iterator[tuple[str, np.ndarray]]:
+        """Every picture that can be decoded, at its own size; why the others cannot goes to ``faults``."""
+        grey = self.color == "grey" or (self.color == "auto" and all(seen.grey for seen in found.looks.values()))
+        room = self.cache_mb * 2**20
+        for file in files:
+            if file.name not in found.looks:
+                continue
+            try:
+                data = read(file, largest_file(self.max_pixels))
+                pixels = np.array(decode(data, self._form(found.looks[file.name], grey)).pixels)
+            except DataError as fault:
+                faults.append(Fault(file.name, str(fault)))
+                continue
+            room -= pixels.nbytes
+            if room < 0:
+                raise DataError(
+                    f"'{self.path}' decodes to more than cache_mb={self.cache_mb} MiB; set data.shorter to reduce the "
+                    "pictures, or data.cache_mb to allow for more"
+                )
+            yield file.name, pixels
+
+    def _form(self, seen: Look, grey: bool) -> Form:
+        scale = min(1.0, self.shorter / min(seen.height, seen.width)) if self.shorter else 1.0
+        height, width = max(1, round(seen.height * scale)), max(1, round(seen.width * scale))
+        return Form(height, width, 1 if grey else 3, max_pixels=self.max_pixels)
+
+
+class Crops:
+    """Pictures of any size as items of one size: the middle of each, or a crop that a key chooses.
+
+    Args:
+        pictures: ``(h, w, c)`` uint8 each.
+        size: height and width of a crop.
+        turns: how a drawn crop is turned.
+    """
+
+    def __init__(self, pictures: Sequence[np.ndarray], size: tuple[int, int], turns: str):
+        self.pictures, self.size, self.turns = pictures, size, turns
+        channels = pictures[0].shape[2]
+        self.shape, self.dtype = (len(pictures), *size, channels), np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        chosen = np.arange(len(self))[rows]
+        if chosen.ndim == 0:
+            return self._cut(int(chosen), 0.5, 0.5)
+        return (
+            np.stack([self._cut(row, 0.5, 0.5) for row in chosen.tolist()])
+            if len(chosen)
+            else np.zeros((0, *self.shape[1:]))
+        )
+
+    def drawn(self, rows: np.ndarray, keys: Sequence[int]) -> np.ndarray:
+        """A crop of each of these pictures at a uniform place, turned."""
+        return np.stack([self._drawn(row, key) for row, key in zip(rows.tolist(), keys, strict=True)])
+
+    def _drawn(self, row: int, key: int) -> np.ndarray:
+        down, across, turn = np.random.Generator(np.random.Philox(key=derive(key, "crop"))).random(3)
+        ways = {"none": 1, "mirror": 2, "all": 8 if self.size[0] == self.size[1] else 2}[self.turns]
+        mirrored, quarter = int(turn * ways) % 2, int(turn * ways) // 2
+        crop = self._cut(row, down, across)
+        return np.rot90(crop[:, ::-1] if mirrored else crop, quarter)
+
+    def _cut(self, row: int, down: float, across: float) -> np.ndarray:
+        """The crop at that share of the places where it can lie."""
+        picture = self.pictures[row]
+        lack = [max(0, wish - there) for wish, there in zip(self.size, picture.shape[:2], strict=True)]
+        if any(lack):
+            picture = np.pad(picture, [(gap // 2, gap - gap // 2) for gap in lack] + [(0, 0)], mode="symmetric")
+        places = [there - wish + 1 for wish, there in zip(self.size, picture.shape[:2], strict=True)]
+        top, left = int(down * places[0]), int(across * places[1])
+        return picture[top : top + self.size[0], left : left + self.size[1]]
+
+    def notes(self) -> list[str]:
+        """What cropping does to these pictures, in words."""
+        sizes = Counter(picture.shape[:2] for picture in self.pictures)
+        if set(sizes) == {self.size}:
+            return []
+        heights, widths = zip(*sizes, strict=True)
+        return [
+            f"crops of {self.size[0]}x{self.size[1]} of pictures of {min(heights)}x{min(widths)} to "
+            f"{max(heights)}x{max(widths)}"
+        ]
+
+
+def _crop(sizes: Sequence[tuple[int, ...]]) -> tuple[int, int]:
+    """The crop where none is asked for: a small size that all share, else a square."""
+    height, width = sizes[0]
+    if len(set(sizes)) == 1 and max(height, width) <= WHOLE:
+        return height, width
+    middle = int(np.median([min(size) for size in sizes]))
+    return (side := max(1, min(CROP, middle)), side)
+
+
+def _digest(picture: np.ndarray) -> bytes:
+    state = hashlib.blake2b(repr((picture.shape, picture.dtype.str)).encode(), digest_size=16)
+    state.update(np.ascontiguousarray(picture).data)
+    return state.hexdigest().encode()

@@ -1,0 +1,159 @@
+"""Restoring: what a model from pictures to pictures makes of a user's picture, or of held-back examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparring.data.reader import Reader
+from sparring.data.stills import Still
+from sparring.degradations import grey, resize
+from sparring.errors import RequestError
+from sparring.metrics import Specimens
+from sparring.modalities.image import Image
+from sparring.tasks.picture import PictureTask, prepared
+from sparring.tiles import TILE, Grid, tiled
+from sparring.training import sample
+from sparring.types import DataSpec
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """A trained picture task.
+
+    Attributes:
+        task: what is given and what is wanted.
+        players: the averaged players, in eval mode.
+        spec: what one item of the training data looked like.
+        tile: height and width of a tile; None chooses.
+        seed: of the latent, where the game has one.
+    """
+
+    task: PictureTask
+    players: nn.ModuleDict
+    spec: DataSpec
+    tile: int | None = None
+    seed: int = 0
+
+    @property
+    def grid(self) -> Grid:
+        """How pictures are cut into tiles."""
+        generator = self.players["generator"]
+        known = {name: int(getattr(generator, name, 1)) for name in ("scale", "stride")}
+        reach: int | None = getattr(generator, "reach", None)  # pyright: ignore[reportAssignmentType]
+        wide = Grid(TILE, **known, reach=reach)
+        return Grid(self.tile or max(TILE, 6 * wide.margin), **known, reach=reach)
+
+    def picture(self, still: Still, mask: np.ndarray | None = None) -> Still:
+        """The picture restored, in its own depth, with its own alpha; a grey one stays grey unless colour is added.
+
+        Args:
+            still: the picture.
+            mask: holes, ``(h, w)`` bool, True where something is to be filled in.
+
+        Raises:
+            RequestError: the task needs a mask and there is none, or it has another size.
+        """
+        most = np.iinfo(still.pixels.dtype).max
+        values = torch.from_numpy(still.pixels.astype(np.float32) * (2 / most) - 1).permute(2, 0, 1)
+        wanted, made_channels = self.task.channels(self.spec), self.task.spec(self.spec).shape[0]
+        known = self._known(still, mask)
+        if len(values) == wanted:
+            made = self._made(values[None], known)
+        elif wanted == 1 and made_channels == 1:
+            # A model of grey pictures restores the channels of a coloured one by themselves.
+            made = torch.cat([self._made(channel[None, None], known) for channel in values], 1)
+        elif wanted == 1:
+            made = self._made(grey(values)[None], known)
+        else:
+            made = self._made(values.expand(wanted, -1, -1)[None], known)
+            made = made if self.task.recolours or made.shape[1] == 1 else grey(made[0])[None]
+        pixels = ((made[0].clamp(-1, 1) + 1) * (most / 2)).round().permute(1, 2, 0).numpy().astype(still.pixels.dtype)
+        return Still(
+            pixels, _alpha(still.alpha, pixels.shape[:2]) if mask is not None or not self.task.masked else None
+        )
+
+    def _known(self, still: Still, mask: np.ndarray | None) -> Tensor | None:
+        """1 where the picture is known, ``(1, 1, h, w)``; the alpha channel says so where no mask is given."""
+        if not self.task.masked:
+            if mask is not None:
+                raise RequestError(f"the task '{self.task.name}' takes no mask; leave it out")
+            return None
+        if mask is None and still.alpha is not None:
+            mask = still.alpha == 0
+        if mask is None:
+            raise RequestError(
+                f"the task '{self.task.name}' needs a mask: a file beside the picture whose name ends in _mask, "
+                "transparent holes, or --mask"
+            )
+        if mask.shape != still.pixels.shape[:2]:
+            raise RequestError(f"the mask of {mask.shape} does not fit the picture of {still.pixels.shape[:2]}")
+        return torch.from_numpy(~mask).float()[None, None]
+
+    @torch.no_grad()
+    def _made(self, picture: Tensor, known: Tensor | None) -> Tensor:
+        """What the task makes of one picture ``(1, c, h, w)``, float32."""
+        weights = next(self.players.parameters())
+        given = prepared(picture, known).to(weights)
+        latent = self.task.game.draw(self.seed, [0]).to(weights)
+
+        def network(part: Tensor) -> Tensor:
+            return self.task.game.sample(self.players, part, latent).value.float()
+
+        made = tiled(network, given.contiguous(), self.grid)
+        return self.task.finish(made, given).cpu()
+
+
+def _alpha(alpha: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
+    """The alpha of the input at the size of the output."""
+    if alpha is None or alpha.shape == size:
+        return alpha
+    most = np.iinfo(alpha.dtype).max
+    enlarged = resize(torch.from_numpy(alpha.astype(np.float32))[None], (size[0], size[1]))[0]
+    return enlarged.clamp(0, most).round().numpy().astype(alpha.dtype)
+
+
+def examples(task: PictureTask, players: nn.ModuleDict, reader: Reader, rows: np.ndarray) -> Specimens:
+    """Outputs for these rows of the data, with what was given and what it should have been.
+
+    What was given has the mask as a last channel, full where the picture is known. Grey pictures are repeated to the
+    channels of the data's own, so that all can be compared.
+    """
+    batch = task.batch(reader.at(rows))
+    assert batch.condition is not None, "a picture task gives pictures"
+    made = sample(task.game, players, batch.condition, task.game.draw(0, range(len(rows)))).value
+    codec = reader.modality
+    channels = codec.spec().shape[0]
+
+    def decoded(pictures: Tensor) -> np.ndarray:
+        return codec.decode(pictures.expand(-1, channels, -1, -1) if pictures.shape[1] == 1 else pictures)
+
+    given = batch.condition
+    if task.masked:
+        # A mask of 0 and 1 becomes the least and the greatest value of the pictures' type.
+        given = torch.cat([given[:, :-1], given[:, -1:] * 2 - 1], 1)
+    truth = decoded(batch.target) if task.paired else None
+    return Specimens(decoded(task.finish(made, batch.condition)), given=codec.decode(given), truth=truth)
+
+
+def beside(shown: Specimens) -> np.ndarray:
+    """Each input, output and truth side by side, ``(n, h, 2 w or 3 w, c)``, as the outputs are."""
+    _, height, width, channels = shown.items.shape
+    assert shown.given is not None, "only what was made of something can stand beside it"
+    most = np.iinfo(shown.items.dtype).max
+    given = shown.given
+    if given.shape[3] in (2, 4) and given.shape[3] != channels:
+        known = given[..., -1:] > most // 2
+        given = np.where(known, given[..., :-1], np.asarray(most // 2, given.dtype))
+    given = np.repeat(given, channels, 3) if given.shape[3] == 1 else given[..., :channels]
+    rows = np.arange(height) * given.shape[1] // height
+    columns = np.arange(width) * given.shape[2] // width
+    parts = [given[:, rows][:, :, columns], shown.items, *([] if shown.truth is None else [shown.truth])]
+    return np.concatenate(parts, 2)
+
+
+def sheet(shown: Specimens) -> tuple[Image, np.ndarray]:
+    """The pictures of :func:`beside` with the codec that shows them."""
+    pictures = beside(shown)
+    return Image.fit(pictures), pictures

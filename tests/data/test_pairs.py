@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparring.data.pairs import Pairs
+from sparring.errors import DataError, RequestError
+
+
+def save(folder, name, value, shape=(12, 10, 3)):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full(shape, value, np.uint8)
+    pixels[:, : shape[1] // 2] += 5
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def two_folders(tmp_path, first="A", second="B", count=4):
+    for number in range(count):
+        save(tmp_path, f"{first}/{number}.png", 10 + number)
+        save(tmp_path, f"{second}/{number}.png", 100 + number)
+
+
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+@pytest.mark.parametrize("names", [("A", "B"), ("trainA", "trainB"), ("labels", "photos")])
+def test_two_folders_are_paired_by_name(tmp_path, names, direction):
+    two_folders(tmp_path, *names)
+    data = Pairs(path=str(tmp_path), direction=direction).load()
+    given, made = (10, 100) if direction == "AtoB" else (100, 10)
+    rows = np.arange(4)
+    assert data.items[rows][:, 0, -1, 0].tolist() == [made + row for row in rows]
+    assert data.given[rows][:, 0, -1, 0].tolist() == [given + row for row in rows]
+
+
+def test_side_by_side_files_are_cut_in_the_middle(tmp_path):
+    left, right = np.full((8, 6, 3), 20, np.uint8), np.full((8, 6, 3), 90, np.uint8)
+    for number in range(3):
+        Image.fromarray(np.concatenate([left + number, right + number], 1)).save(tmp_path / f"{number}.png")
+    data = Pairs(path=str(tmp_path)).load()
+    assert data.items.shape == data.given.shape == (3, 8, 6, 3)
+    assert (data.given[np.array([1])] == 21).all()
+    assert (data.items[np.array([1])] == 91).all()
+
+
+def test_a_pair_is_moved_together(tmp_path):
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 256, (20, 20, 3), np.uint8)
+        Image.fromarray(np.concatenate([pixels, pixels], 1)).save(tmp_path / f"{number}.png")
+    data = Pairs(path=str(tmp_path), shift=0.2).load()
+    rows = np.zeros(40, np.int64)
+    given, made = data.given.drawn(rows, range(40)), data.items.drawn(rows, range(40))
+    np.testing.assert_array_equal(given, made)
+    assert len({picture.tobytes() for picture in made}) > 20
+
+
+def test_pictures_without_a_counterpart_are_named(tmp_path):
+    two_folders(tmp_path)
+    save(tmp_path, "A/lonely.png", 3)
+    data = Pairs(path=str(tmp_path)).load()
+    assert len(data) == 4
+    assert [fault.file for fault in data.faults] == ["A/lonely.png"]
+
+
+def test_folders_without_pairs_are_refused_with_the_task_for_them(tmp_path):
+    save(tmp_path, "A/a.png", 3)
+    save(tmp_path, "B/b.png", 3)
+    with pytest.raises(DataError, match="unpaired-translation"):
+        Pairs(path=str(tmp_path)).load()
+
+
+def test_unpaired_domains_are_joined_at_random_while_learning_and_never_across_the_split(tmp_path):
+    for number in range(5):
+        save(tmp_path, f"trainA/a{number}.png", 10 + number)
+        save(tmp_path, f"testA/a{number}.png", 50 + number)
+    for number in range(3):
+        save(tmp_path, f"trainB/b{number}.png", 100 + number)
+        save(tmp_path, f"testB/b{number}.png", 200 + number)
+    data = Pairs(path=str(tmp_path), aligned=False, mirror=False, shift=0).load()
+    assert data.test.sum() == 3
+    tests = data.given[np.flatnonzero(data.test)][:, 0, -1, 0]
+    assert set(tests.tolist()) <= {50, 51, 52, 53, 54}
+    drawn = data.given.drawn(np.zeros(200, np.int64), range(200))[:, 0, -1, 0]
+    assert set(drawn.tolist()) == {10, 11, 12, 13, 14}
+
+
+def test_one_folder_cannot_hold_unpaired_domains(tmp_path):
+    save(tmp_path, "a.png", 3)
+    with pytest.raises(RequestError, match="trainA"):
+        Pairs(path=str(tmp_path), aligned=False).load()

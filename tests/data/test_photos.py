@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparring.data.photos import Crops, Photos
+from sparring.errors import DataError
+from sparring.experiment import split
+
+
+def save(folder, name, shape, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def test_pictures_keep_their_size_and_the_middle_is_the_item(tmp_path):
+    wide = save(tmp_path, "a.png", (80, 200, 3))
+    save(tmp_path, "b.png", (300, 90, 3))
+    data = Photos(path=str(tmp_path), size=64).load()
+    assert data.items.shape == (2, 64, 64, 3)
+    np.testing.assert_array_equal(data.items[np.array([0])][0], wide[8:72, 68:132])
+    assert any("crops of 64x64" in note for note in data.notes)
+
+
+def test_crops_are_drawn_by_their_key_from_everywhere():
+    picture = np.arange(100 * 120, dtype=np.uint32).reshape(100, 120, 1)
+    crops = Crops([picture], (32, 32), "none")
+    rows = np.zeros(300, np.int64)
+    found = crops.drawn(rows, range(300))
+    np.testing.assert_array_equal(found[7], crops.drawn(rows[:1], [7])[0])
+    corners = found[:, 0, 0, 0]
+    assert corners.min() // 120 < 5
+    assert corners.max() // 120 > 63
+    assert len(set(corners.tolist())) > 250
+    inside = picture[corners[7] // 120 :, corners[7] % 120 :][:32, :32]
+    np.testing.assert_array_equal(found[7], inside)
+
+
+@pytest.mark.parametrize(("turns", "ways"), [("none", 1), ("mirror", 2), ("all", 8)])
+def test_crops_are_turned_as_asked(turns, ways):
+    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 1), np.uint8)
+    found = Crops([picture], (16, 16), turns).drawn(np.zeros(200, np.int64), range(200))
+    assert len({crop.tobytes() for crop in found}) == ways
+
+
+def test_a_picture_that_is_too_small_is_filled_by_mirroring(tmp_path):
+    small = save(tmp_path, "a.png", (20, 70, 3))
+    save(tmp_path, "b.png", (100, 100, 3))
+    item = Photos(path=str(tmp_path), size=64).load().items[0]
+    assert item.shape == (64, 64, 3)
+    np.testing.assert_array_equal(item[22:42], small[:, 3:67])
+    np.testing.assert_array_equal(item[21], small[0, 3:67])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "size"), [([(48, 40)] * 2, (48, 40)), ([(300, 300)] * 2, (64, 64)), ([(50, 90), (50, 80)], (50, 50))]
+)
+def test_the_crop_follows_the_pictures_where_none_is_asked(tmp_path, shapes, size):
+    for number, shape in enumerate(shapes):
+        save(tmp_path, f"{number}.png", shape)
+    assert Photos(path=str(tmp_path)).load().items.shape[1:] == (*size, 1)
+
+
+def test_pictures_can_be_reduced_first(tmp_path):
+    save(tmp_path, "a.png", (80, 160, 3))
+    data = Photos(path=str(tmp_path), shorter=40, size=40).load()
+    assert data.items.pictures[0].shape == (40, 80, 3)
+
+
+def test_folders_of_a_split_are_the_split(tmp_path):
+    for number in range(90):
+        save(tmp_path, f"train/{number}.png", (8, 8), number)
+    for number in range(20):
+        save(tmp_path, f"test/{number}.png", (8, 8), 1000 + number)
+    data = Photos(path=str(tmp_path)).load()
+    assert data.test.sum() == 20
+    assert {data.names[row].split("/")[0] for row in split(data).report} == {"test"}
+
+
+def test_damaged_files_are_named_and_the_rest_is_read(tmp_path):
+    save(tmp_path, "a.png", (8, 8))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    data = Photos(path=str(tmp_path)).load()
+    assert len(data) == 1
+    assert [fault.file for fault in data.faults] == ["b.png"]
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(DataError, match="b.png"):
+        Photos(path=str(tmp_path)).load()
+
+
+def test_more_than_the_memory_that_is_allowed_is_refused_with_the_remedy(tmp_path):
+    save(tmp_path, "a.png", (700, 800, 3))
+    with pytest.raises(DataError, match="cache_mb=1"):
+        Photos(path=str(tmp_path), cache_mb=1).load()
+
+
+def test_equal_pictures_have_equal_digests(tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path, name, (70, 80))
+    save(tmp_path, "c.png", (70, 80), 1)
+    digests = Photos(path=str(tmp_path)).load().digests
+    assert digests[0] == digests[1] != digests[2]

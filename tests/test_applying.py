@@ -1,0 +1,184 @@
+"""From a folder of pictures to restored files, as a user goes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sparring
+from sparring.cli import main
+from sparring.data.stills import Still, read_still, write_still
+from sparring.errors import RequestError
+
+SMALL = ["training.precision=fp32", "training.layout=contiguous", "training.batch=4"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(6):
+        draws = np.random.default_rng(number).integers(0, 256, (5, 6, 3), np.uint8)
+        Image.fromarray(draws).resize((50 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def run_of(tmp_path_factory, photos, task, *settings, steps=2):
+    out = tmp_path_factory.mktemp("runs") / task
+    sparring.train(photos, out=out, task=task, size=24, steps=steps, settings=[*SMALL, *settings])
+    return out
+
+
+PLAIN = ("network.width=4", "network.depth=3", "network.judge.width=4")
+
+
+@pytest.fixture(scope="module")
+def denoiser(tmp_path_factory, photos):
+    return run_of(tmp_path_factory, photos, "denoising", *PLAIN)
+
+
+@pytest.fixture(scope="module")
+def enlarger(tmp_path_factory, photos):
+    wanted = ("network.width=4", "network.blocks=1", "network.judge.width=4", "task.scale=2")
+    return run_of(tmp_path_factory, photos, "super-resolution", *wanted)
+
+
+@pytest.fixture(scope="module")
+def inpainter(tmp_path_factory, photos):
+    wanted = ("network.width=4", "network.depth=2", "network.judge.width=4", "game.warm=0")
+    return run_of(tmp_path_factory, photos, "inpainting", *wanted)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_size_depth_channels_and_alpha_are_kept(denoiser, channels, kind):
+    most = np.iinfo(kind).max
+    picture = np.random.default_rng(0).integers(0, most, (31, 77, channels), endpoint=True).astype(kind)
+    made = sparring.load(denoiser).apply(picture)
+    assert made.shape == picture.shape
+    assert made.dtype == kind
+    if channels in (2, 4):
+        np.testing.assert_array_equal(made[..., -1], picture[..., -1])
+    assert np.abs(made[..., 0].astype(float) - picture[..., 0]).mean() < 0.1 * most
+
+
+def test_sixteen_bits_are_more_than_eight(denoiser):
+    picture = np.linspace(0, 65535, 64 * 64).reshape(64, 64, 1).astype(np.uint16)
+    assert len(np.unique(sparring.load(denoiser).apply(picture))) > 1000
+
+
+def test_tiles_and_the_whole_picture_give_the_same(denoiser, enlarger):
+    picture = np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)
+    for run in (denoiser, enlarger):
+        model = sparring.load(run)
+        whole, parts = model.apply(picture), model.apply(picture, tile=32)
+        assert np.abs(whole.astype(int) - parts).max() <= 1
+
+
+def test_pictures_grow_and_their_alpha_with_them(enlarger):
+    picture = np.full((10, 13, 4), 200, np.uint8)
+    made = sparring.load(enlarger).apply(picture)
+    assert made.shape == (20, 26, 4)
+    assert (made[..., 3] == 200).all()
+
+
+def test_what_was_known_is_kept_and_holes_are_filled(inpainter):
+    picture = np.random.default_rng(2).integers(0, 256, (30, 40, 3), np.uint8)
+    holes = np.zeros((30, 40), bool)
+    holes[5:15, 8:20] = True
+    made = sparring.load(inpainter).apply(picture, mask=holes)
+    np.testing.assert_array_equal(made[~holes], picture[~holes])
+    assert (made[holes] != picture[holes]).any()
+    with pytest.raises(RequestError, match="mask"):
+        sparring.load(inpainter).apply(picture)
+    with pytest.raises(RequestError, match="does not fit"):
+        sparring.load(inpainter).restorer().picture(Still(picture), np.zeros((3, 3), bool))
+    other = picture.copy()
+    other[holes] = 0
+    np.testing.assert_array_equal(sparring.load(inpainter).apply(other, mask=holes), made)
+
+
+def test_a_folder_goes_to_a_folder_with_masks_by_suffix_and_failures_named(inpainter, tmp_path, capsys):
+    inside = tmp_path / "in"
+    (inside / "deep").mkdir(parents=True)
+    for name in ("a.png", "deep/b.png"):
+        write_still(Still(np.full((20, 30, 3), 90, np.uint8)), inside / name)
+    holes = np.zeros((20, 30, 1), np.uint8)
+    holes[4:8, 4:8] = 255
+    write_still(Still(holes), inside / "a_mask.png")
+    (inside / "broken.png").write_bytes(b"no")
+    code = main(["apply", str(inpainter), str(inside), "-o", str(tmp_path / "out")])
+    said = capsys.readouterr()
+    assert code == 1
+    assert said.out.split() == [str(tmp_path / "out" / "a.png")]
+    assert "deep/b.png" in said.err
+    assert "broken.png" in said.err
+    assert "2 of 3 pictures failed" in said.err
+    assert [p.name for p in (tmp_path / "out").rglob("*.png")] == ["a.png"]
+    code = main(["apply", str(inpainter), str(inside / "deep"), "-o", str(tmp_path / "out"), "--mask",
+                 str(inside / "a_mask.png")])  # fmt: skip
+    assert code == 0
+
+
+def test_one_file_goes_to_one_file_and_nothing_is_replaced_unasked(denoiser, tmp_path, capsys):
+    source = tmp_path / "a.png"
+    write_still(Still(np.full((20, 30, 1), 90, np.uint8)), source)
+    before = source.read_bytes()
+    words = ["apply", str(denoiser), str(source), "-o"]
+    assert main([*words, str(tmp_path / "b.jpg")]) == 0
+    assert read_still(tmp_path / "b.jpg").pixels.shape == (20, 30, 1)
+    assert main([*words, str(tmp_path / "b.jpg")]) == 2
+    assert main([*words, str(tmp_path / "b.jpg"), "--overwrite"]) == 0
+    assert main([*words, str(source), "--overwrite"]) == 2
+    assert main([*words, str(tmp_path), "--overwrite"]) == 2
+    assert source.read_bytes() == before
+    assert "never overwritten" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["nowhere"], [], ["{photos}", "--tile", "3"], ["{photos}", "--mask", "nowhere"]], ids=str
+)
+def test_a_wrong_request_is_refused_in_one_line(denoiser, photos, tmp_path, words, capsys):
+    given = [word.format(photos=photos) for word in words]
+    assert main(["apply", str(denoiser), *given, "-o", str(tmp_path / "out")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_model_of_pictures_refuses_to_make_them_from_nothing(denoiser, photos):
+    model = sparring.load(denoiser)
+    with pytest.raises(RequestError, match="apply"):
+        model.sample(2)
+    with pytest.raises(RequestError, match="evaluate"):
+        model.score(np.zeros((1, 24, 24, 3), np.uint8))
+
+
+@pytest.mark.parametrize("task", ["denoising", "enhancement", "super-resolution", "inpainting", "colorization",
+                                  "decolorization"])  # fmt: skip
+def test_a_folder_of_photos_is_enough(photos, tmp_path, task):
+    sparring.train(photos, out=tmp_path / "run", task=task, steps=1, settings=[*SMALL, "training.batch=1"])
+    assert list((tmp_path / "run" / "samples").glob("*.png"))
+
+
+def test_two_folders_of_pairs_are_enough(photos, tmp_path):
+    for path in photos.iterdir():
+        for side in ("A", "B"):
+            (tmp_path / "pairs" / side).mkdir(parents=True, exist_ok=True)
+            Image.open(path).resize((24, 24)).save(tmp_path / "pairs" / side / path.name)
+    settings = [*SMALL, "network.width=4", "network.depth=3", "network.judge.width=4"]
+    model = sparring.train(tmp_path / "pairs", out=tmp_path / "run", task="translation", steps=2, settings=settings)
+    made = model.apply(np.zeros((24, 30, 3), np.uint8))
+    assert made.shape == (24, 30, 3)
+
+
+def test_denoising_is_learned(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number in range(4):
+        smooth = np.random.default_rng(number).integers(0, 256, (4, 4), np.uint8)
+        Image.fromarray(smooth).resize((48, 48), Image.Resampling.BICUBIC).save(tmp_path / "photos" / f"{number}.png")
+    settings = [*SMALL, "network.width=8", "network.depth=4", "game.adversary=0", "task.noise.0.low=30",
+                "task.noise.0.high=30", "optimiser.rate=5e-3"]  # fmt: skip
+    model = sparring.train(
+        tmp_path / "photos", out=tmp_path / "run", task="denoising", size=24, steps=150, settings=settings
+    )
+    clean = np.asarray(Image.open(tmp_path / "photos" / "0.png"))[..., None].astype(float)
+    noisy = np.clip(clean + 30 * np.random.default_rng(9).standard_normal(clean.shape), 0, 255).astype(np.uint8)
+    made = model.apply(noisy)
+    assert np.square(made - clean).mean() < 0.35 * np.square(noisy - clean).mean()

@@ -7,7 +7,7 @@ degraded picture is a function of the picture and a seed.
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import ceil
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from jaxtyping import Float
@@ -35,11 +35,10 @@ class Degradation(Part):
     def __call__(self, picture: Picture, source: torch.Generator) -> Picture:
         """The degraded picture; draws come from ``source`` alone."""
 
-    def _ordered(self) -> "Degradation":
-        low, high = getattr(self, "low", 0), getattr(self, "high", 0)
-        if low > high:
-            raise ValueError(f"low = {low} is above high = {high}")
-        return self
+
+def _ordered(low: float, high: float) -> None:
+    if low > high:
+        raise ValueError(f"low = {low} is above high = {high}")
 
 
 def degrade(steps: Sequence[Degradation], picture: Picture, source: torch.Generator) -> Float[Tensor, "d p q"]:
@@ -61,8 +60,9 @@ class GaussianNoise(Degradation):
     high: float = Field(default=25.0, ge=0, le=255, description="greatest; equal to low for one known strength")
 
     @model_validator(mode="after")
-    def _check(self):
-        return self._ordered()
+    def _check(self) -> Self:
+        _ordered(self.low, self.high)
+        return self
 
     def __call__(self, picture: Picture, source: torch.Generator) -> Picture:
         strength = between(self.low, self.high, source) / HALF
@@ -76,8 +76,9 @@ class SaltAndPepper(Degradation):
     high: float = Field(default=0.1, ge=0, le=1, description="greatest share")
 
     @model_validator(mode="after")
-    def _check(self):
-        return self._ordered()
+    def _check(self) -> Self:
+        _ordered(self.low, self.high)
+        return self
 
     def __call__(self, picture: Picture, source: torch.Generator) -> Picture:
         share = between(self.low, self.high, source)
@@ -92,8 +93,9 @@ class Blur(Degradation):
     high: float = Field(default=1.5, gt=0, le=20, description="greatest")
 
     @model_validator(mode="after")
-    def _check(self):
-        return self._ordered()
+    def _check(self) -> Self:
+        _ordered(self.low, self.high)
+        return self
 
     def __call__(self, picture: Picture, source: torch.Generator) -> Picture:
         sigma = between(self.low, self.high, source)
@@ -111,8 +113,9 @@ class Jpeg(Degradation):
     high: int = Field(default=60, ge=1, le=95, description="greatest quality")
 
     @model_validator(mode="after")
-    def _check(self):
-        return self._ordered()
+    def _check(self) -> Self:
+        _ordered(self.low, self.high)
+        return self
 
     def __call__(self, picture: Picture, source: torch.Generator) -> Picture:
         return from_jpeg(to_jpeg(picture, round(between(self.low, self.high, source))))
@@ -127,7 +130,7 @@ class LowLight(Degradation):
     noise: float = Field(default=4.0, ge=0, le=255, description="standard deviation of the noise, in steps of 8 bits")
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.gain_low > self.gain_high:
             raise ValueError(f"gain_low = {self.gain_low} is above gain_high = {self.gain_high}")
         return self
@@ -193,9 +196,8 @@ class Rectangles(Holes):
     count: int = Field(default=1, ge=1, le=100, description="rectangles a picture")
 
     @model_validator(mode="after")
-    def _check(self):
-        if self.low > self.high:
-            raise ValueError(f"low = {self.low} is above high = {self.high}")
+    def _check(self) -> Self:
+        _ordered(self.low, self.high)
         return self
 
     def __call__(self, height: int, width: int, source: torch.Generator) -> Float[Tensor, "1 h w"]:

@@ -35,7 +35,7 @@ class Inpainting(Restoration):
 
     def degrade(self, clean: Picture, source: torch.Generator) -> Degraded:
         kind = int(torch.randint(len(self.holes), (), generator=source))
-        return Degraded(clean, clean, self.holes[kind](*clean.shape[1:], source))
+        return Degraded(clean, clean, self.holes[kind](clean.shape[1], clean.shape[2], source))
 
     def finish(self, made: Tensor, given: Tensor) -> Tensor:
         known = given[:, -1:]

@@ -70,6 +70,23 @@ def apply_files(
     return Applied(tuple(written), tuple(failed))
 
 
+def apply_to(
+    restorer: Restorer,
+    pictures: np.ndarray | str | Path | Sequence[str | Path],
+    *,
+    out: str | Path | None,
+    mask: np.ndarray | str | Path | None,
+    overwrite: bool,
+) -> np.ndarray | Applied:
+    """Restores an array to an array, files and folders to files."""
+    if isinstance(pictures, np.ndarray):
+        return apply_array(restorer, pictures, None if mask is None else np.asarray(mask))
+    if out is None or isinstance(mask, np.ndarray):
+        raise RequestError("files need out=, a folder or a file to be written to, and masks in files")
+    inputs = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    return apply_files(restorer, plan(inputs, out, mask), overwrite=overwrite)
+
+
 def apply_array(restorer: Restorer, pictures: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Restores pictures in memory.
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparring.applying import Applied, apply_array, apply_files, plan
+from sparring.applying import Applied, apply_to
 from sparring.codec import Codec, build
 from sparring.data import Dataset, DataSource
 from sparring.data.joining import joined
@@ -24,7 +24,7 @@ from sparring.modalities.conditions import ConditionTable
 from sparring.modalities.table import Table
 from sparring.restoring import Restorer, examples
 from sparring.run import Run
-from sparring.tasks.picture import PictureTask
+from sparring.tasks.picture import PictureTask, picture_task
 from sparring.training import sample
 from sparring.types import Batch, verdict
 
@@ -127,13 +127,7 @@ class Model:
             RequestError: the model makes items from noise, or the tile is too small.
         """
         task = self.experiment.task
-        if not isinstance(task, PictureTask):
-            raise RequestError(
-                f"a model of the task '{task.name}' makes new items; 'sparring sample {self.run.folder}' does"
-            )
-        if tile is not None and tile < 32:
-            raise RequestError(f"tile = {tile}: must be at least 32 pixels")
-        return Restorer(task, self._players, self.codec.spec(task), tile, seed)
+        return Restorer(picture_task(task), self._players, self.codec.spec(task), tile, seed)
 
     def apply(  # noqa: PLR0913
         self,
@@ -160,12 +154,7 @@ class Model:
             RequestError: the model is none of pictures from pictures, or an argument does not fit.
         """
         restorer = self.restorer(tile=tile, seed=seed)
-        if isinstance(pictures, np.ndarray):
-            return apply_array(restorer, pictures, None if mask is None else np.asarray(mask))
-        if out is None or isinstance(mask, np.ndarray):
-            raise RequestError("files need out=, a folder or a file to be written to, and masks in files")
-        inputs = [pictures] if isinstance(pictures, str | Path) else list(pictures)
-        return apply_files(restorer, plan(inputs, out, mask), overwrite=overwrite)
+        return apply_to(restorer, pictures, out=out, mask=mask, overwrite=overwrite)
 
     def _draw_conditions(
         self, n: int, seed: int, condition: Mapping[str, Any] | None
@@ -203,8 +192,7 @@ class Model:
         """
         if isinstance(self.experiment.task, PictureTask):
             raise RequestError(
-                f"the discriminator of the task '{self.experiment.task.name}' judges pairs, not single pictures; "
-                "'sparring evaluate' judges the model"
+                "the discriminator judges pairs, not single pictures; 'sparring evaluate' judges the model"
             )
         shape = (len(items), *self.modality.spec().shape)
         encoded = self.modality.encode(items if isinstance(self.modality, Table) else np.asarray(items))
@@ -283,9 +271,8 @@ class Model:
         task = self.experiment.task
         if not isinstance(task, PictureTask):
             return Specimens(*self.sample_with_conditions(n, seed=EVALUATION_SEED))
-        rows = material.splits.report
-        rows = rows if len(rows) <= n else rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
-        return examples(task, self._players, material.reader(rows, EVALUATION_SEED), rows)
+        rows = material.splits.report[np.linspace(0, len(material.splits.report) - 1, n).astype(np.int64)]
+        return examples(task, self._players, material, rows)
 
     def _verdict_on(self, side: Specimens) -> np.ndarray | None:
         task = self.experiment.task

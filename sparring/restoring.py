@@ -10,6 +10,7 @@ from sparring.data.reader import Reader
 from sparring.data.stills import Still
 from sparring.degradations import grey, resize
 from sparring.errors import RequestError
+from sparring.experiment import Material
 from sparring.metrics import Specimens
 from sparring.modalities.image import Image
 from sparring.tasks.picture import PictureTask, prepared
@@ -35,6 +36,10 @@ class Restorer:
     spec: DataSpec
     tile: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and self.tile < 32:
+            raise RequestError(f"tile = {self.tile}: must be at least 32 pixels")
 
     @property
     def grid(self) -> Grid:
@@ -114,12 +119,18 @@ def _alpha(alpha: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None
     return enlarged.clamp(0, most).round().numpy().astype(alpha.dtype)
 
 
-def examples(task: PictureTask, players: nn.ModuleDict, reader: Reader, rows: np.ndarray) -> Specimens:
+EXAMPLE_SEED = 1
+"""Of the degradations of examples, the same at every look."""
+
+
+def examples(task: PictureTask, players: nn.ModuleDict, material: Material, rows: np.ndarray) -> Specimens:
     """Outputs for these rows of the data, with what was given and what it should have been.
 
     What was given has the mask as a last channel, full where the picture is known. Grey pictures are repeated to the
     channels of the data's own, so that all can be compared.
     """
+    reader = material.reader(rows, EXAMPLE_SEED)
+    assert isinstance(reader, Reader), "a picture task reads pictures"
     batch = task.batch(reader.at(rows))
     assert batch.condition is not None, "a picture task gives pictures"
     made = sample(task.game, players, batch.condition, task.game.draw(0, range(len(rows)))).value

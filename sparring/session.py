@@ -242,9 +242,10 @@ class Session:
         task = self.experiment.task
         if not isinstance(task, PictureTask):
             return Specimens(*self._samples(count))
-        reader = self.select or self.train
+        splits = self.material.splits
+        rows = splits.select if len(splits.select) else splits.train
         with self.engine.sampling() as averaged:
-            return examples(task, averaged, reader, reader.rows[:count])
+            return examples(task, averaged, self.material, rows[:count])
 
     def _samples(self, count: int) -> tuple[Any, dict[str, Any]]:
         """Decoded samples of the averaged players from the first ``count`` latents, with their attributes."""

@@ -88,8 +88,8 @@ class Pairs(DataSource):
         height, width = self.size or infer_size([(seen.height, max(1, seen.width // 2)) for seen in looks.values()])
         names, pixels = self._decoded(files, sorted(looks), (height, 2 * width), faults)
         test = np.array([name.split("/")[0] == "test" for name in names])
-        sides = _Side("left", names, pixels[:, :, :width]), _Side("right", names, pixels[:, :, width:])
-        return *sides, test if test.any() and not test.all() else None
+        left, right = _Side("left", names, pixels[:, :, :width]), _Side("right", names, pixels[:, :, width:])
+        return left, right, test if test.any() and not test.all() else None
 
     def _folders(
         self, files: Files, looks: dict[str, Look], folders: Sequence[str], faults: list[Fault]
@@ -102,7 +102,7 @@ class Pairs(DataSource):
         if self.aligned:
             sides = _matched(sides[0], sides[1], faults)
         test = np.array([name.startswith("test") for name in sides[0 if self.direction == "BtoA" else 1].names])
-        return *sides, test if folders == DOMAINS[1] and test.any() else None
+        return sides[0], sides[1], test if folders == DOMAINS[1] and test.any() else None
 
     def _decoded(
         self, files: Files, names: list[str], size: tuple[int, int], faults: list[Fault]

@@ -70,6 +70,17 @@ class Restoration(PictureTask):
         return Batch(target, prepared(given, mask), mask, keys=data.keys)
 
 
+def picture_task(task: Task) -> PictureTask:
+    """The task, where it is one from pictures to pictures.
+
+    Raises:
+        RequestError: it is another.
+    """
+    if isinstance(task, PictureTask):
+        return task
+    raise RequestError(f"a model of the task '{task.name}' makes new items, by 'sparring sample', and restores none")
+
+
 def needs_pictures(task: Task, data: DataSpec) -> None:
     """Refuses data of which no generator could be given a picture."""
     if len(data.shape) != 3:

@@ -86,7 +86,7 @@ def test_damaged_files_are_named_and_the_rest_is_read(tmp_path):
     assert len(data) == 1
     assert [fault.file for fault in data.faults] == ["b.png"]
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DataError, match="b.png"):
+    with pytest.raises(DataError, match=r"b\.png"):
         Photos(path=str(tmp_path)).load()
 
 

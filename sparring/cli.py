@@ -26,6 +26,7 @@ from sparring.options import (
     Plugin,
     Reading,
     RunFolder,
+    conditions,
     given,
     separated,
 )
@@ -104,7 +105,7 @@ def sample(  # noqa: PLR0913
     if not overwrite:
         _refuse_occupied(path)
     wished = given(asked)
-    wished |= {"condition": _conditions(wished.pop("condition", ()))} | ({} if n is None else {"n": n})
+    wished |= {"condition": conditions(wished.pop("condition", ()))} | ({} if n is None else {"n": n})
     items, columns = model.sample_with_conditions(**wished)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = model.save(items, path, columns)
@@ -293,19 +294,6 @@ def _spread(words: list[str]) -> list[str]:
         if option in ("--set", "--condition") and "=" in word and not word.startswith("-"):
             found.append(option)
         found.append(word)
-    return found
-
-
-def _conditions(written: Sequence[str]) -> dict[str, str]:
-    """``("gender=female", "age=30..40")`` as ``{"gender": "female", "age": "30..40"}``."""
-    found: dict[str, str] = {}
-    for text in written:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not (name and equals and value):
-            raise RequestError(f"--condition '{text}' is not of the form NAME=VALUE")
-        if name in found:
-            raise RequestError(f"--condition asks for '{name}' twice; give one value, or an interval as {name}=30..40")
-        found[name] = value
     return found
 
 

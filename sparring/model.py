@@ -191,9 +191,7 @@ class Model:
             RequestError: the items have another shape than the data.
         """
         if isinstance(self.experiment.task, PictureTask):
-            raise RequestError(
-                "the discriminator judges pairs, not single pictures; 'sparring evaluate' judges the model"
-            )
+            raise RequestError("the discriminator judges pairs; 'sparring evaluate' judges the model")
         shape = (len(items), *self.modality.spec().shape)
         encoded = self.modality.encode(items if isinstance(self.modality, Table) else np.asarray(items))
         if tuple(encoded.shape) != shape:

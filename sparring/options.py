@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from sparring.errors import RequestError
+
 Data = Annotated[str, Parameter(help="folder, archive, file or name of the data")]
 RunFolder = Annotated[Path, Parameter(name="RUN", help="folder of a run")]
 Json = Annotated[bool, Parameter("--json", help="for programs: JSON on stdout")]
@@ -102,3 +104,16 @@ def given(options: Any) -> dict[str, Any]:
 def separated(names: Sequence[str] | None) -> tuple[str, ...] | None:
     """Names that may be given one by one or with commas."""
     return None if names is None else tuple(part.strip() for name in names for part in name.split(",") if part.strip())
+
+
+def conditions(written: Sequence[str]) -> dict[str, str]:
+    """``("gender=female", "age=30..40")`` as ``{"gender": "female", "age": "30..40"}``."""
+    found: dict[str, str] = {}
+    for text in written:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise RequestError(f"--condition '{text}' is not of the form NAME=VALUE")
+        if name in found:
+            raise RequestError(f"--condition asks for '{name}' twice; give one value, or an interval as {name}=30..40")
+        found[name] = value
+    return found

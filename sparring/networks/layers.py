@@ -153,7 +153,8 @@ class MinibatchDeviation(nn.Module):
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c+1 h w"]:
         if self.training:
-            number = (precise(maps).var(0, unbiased=False) + 1e-8).sqrt().mean()
+            exact = precise(maps)
+            number = ((exact - exact.mean(0)).square().mean(0) + 1e-8).sqrt().mean()
             self.mean.lerp_(number.detach().to(self.mean), self.momentum)
         else:
             number = self.mean

@@ -14,7 +14,7 @@ from torch.nn.functional import leaky_relu, log_softmax, one_hot
 from sparring.errors import RequestError
 from sparring.networks import Architecture
 from sparring.networks.layers import SLOPE
-from sparring.types import DataSpec, Samples, Score, Span
+from sparring.types import DataSpec, Samples, Score, Span, precise
 
 
 class Tabular(Architecture):
@@ -81,13 +81,14 @@ class RowGenerator(nn.Module):
         signal = drawn if condition is None else torch.cat([drawn, condition], 1)
         for layer in self.body:
             signal = torch.cat([layer(signal), signal], 1)
-        raw = self.output(signal).float()
+        raw = precise(self.output(signal))
         if not self.spans:
-            return Samples(raw.unflatten(1, self.shape))
+            items = raw.unflatten(1, self.shape)
+            return Samples(items.tanh() if len(self.shape) == 3 else items)
         pieces = raw.split([span.width for span in self.spans], 1)
         if self.training:
             return self._relaxed(pieces)
-        return self._chosen(pieces, torch.special.ndtr(deciding.float()), condition)
+        return self._chosen(pieces, torch.special.ndtr(precise(deciding)), condition)
 
     def _relaxed(self, pieces: Sequence[Tensor]) -> Samples:
         values, logits = [], []

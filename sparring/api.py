@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sparring.applying import Applied, Job, apply_files, plan
-from sparring.data import DataSource
+from sparring.data import DataSource, Decoded
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
 from sparring.learning import refuse_run_in_the_way
@@ -34,7 +34,7 @@ class Interrupted(RunError):
 
 
 def train(  # noqa: PLR0913
-    data: str | Path | DataSource | np.ndarray | Sequence[Any],
+    data: str | Path | DataSource | Decoded,
     *,
     out: str | Path | None = None,
     minutes: float | None = None,
@@ -155,7 +155,7 @@ def next_command(run: str | Path) -> str:
     return f"sparring apply {run} INPUT -o PATH" if asks else f"sparring sample {run} -n 16"
 
 
-def sample(run: str | Path, n: int = 64, **asked: Any) -> np.ndarray:
+def sample(run: str | Path, n: int = 64, **asked: Any) -> Decoded:
     """New items of a run's model, as :meth:`sparring.Model.sample` gives them."""
     return load(run).sample(n, **asked)
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from sparring.baselines import Baseline
-from sparring.data import Dataset
+from sparring.data import Dataset, Decoded
 from sparring.errors import RequestError
 from sparring.experiment import Material
 from sparring.metrics import Metric, ranked
@@ -66,7 +66,7 @@ class Jury:
         metrics = tuple(metric for metric in _defaults(task, data) if metric.quick)
         return cls(metrics, tuple(part for part in _features(data.modality) if part.quick), seed=seed)
 
-    def fit(self, items: np.ndarray, labels: np.ndarray | None) -> FittedFeatures | None:
+    def fit(self, items: Decoded, labels: np.ndarray | None) -> FittedFeatures | None:
         """The first features that do not refuse the items; None where there are none for such data."""
         chosen = self._chosen(items, labels)
         return None if chosen is None else chosen.fit(items, labels, self.seed)
@@ -95,7 +95,7 @@ class Jury:
         # Read back, so that a second evaluation has the same memory layout and gives the same last digit.
         return FittedFeatures.load(folder)
 
-    def _chosen(self, items: np.ndarray, labels: np.ndarray | None) -> Features | None:
+    def _chosen(self, items: Decoded, labels: np.ndarray | None) -> Features | None:
         reasons = {}
         for part in self.features:
             reason = part.refusal(items, labels)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sparring.applying import Applied, apply_to
 from sparring.codec import Codec, build
-from sparring.data import Dataset, DataSource
+from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
 from sparring.errors import DataError, RequestError, RunError, choices
@@ -64,7 +64,7 @@ class Model:
         seed: int = 0,
         condition: Mapping[str, Any] | None = None,
         truncation: float = 1.0,
-    ) -> np.ndarray:
+    ) -> Decoded:
         """New items in the form of the data, ``(n, h, w, c)`` integers for pictures.
 
         Item *i* depends on the seed and *i* alone, not on how many are asked for.
@@ -87,7 +87,7 @@ class Model:
         seed: int = 0,
         condition: Mapping[str, Any] | None = None,
         truncation: float = 1.0,
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    ) -> tuple[Decoded, dict[str, np.ndarray]]:
         """New items as :meth:`sample` gives them, with the attributes that each was made for, ``(n,)`` each."""
         if isinstance(self.experiment.task, PictureTask):
             raise RequestError(
@@ -173,11 +173,11 @@ class Model:
         columns, encoded = table.draw(n, seed, dict(condition or {}))
         return columns, torch.as_tensor(encoded)
 
-    def save(self, items: np.ndarray, path: str | Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
+    def save(self, items: Decoded, path: str | Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
         """Writes items as a folder of files or as one file whose ending says its form."""
         return self.modality.save(items, Path(path), conditions)
 
-    def score(self, items: np.ndarray, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    def score(self, items: Decoded, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """The discriminator's verdict on each item, ``(n,)`` float32: higher is more like the data.
 
         Where the game has no discriminator, the bound on each item's log-likelihood that it gives, in nats.

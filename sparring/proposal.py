@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sparring import recipes
-from sparring.data import DataSource
+from sparring.data import DataSource, Decoded
 from sparring.data.opening import open_data, read_for, store_arrays
 from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
@@ -27,7 +25,7 @@ class Proposal:
 
 
 def propose(  # noqa: PLR0913
-    data: str | Path | DataSource | np.ndarray | Sequence[Any],
+    data: str | Path | DataSource | Decoded,
     *,
     labels: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
     store: Path | None = None,

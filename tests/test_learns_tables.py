@@ -45,8 +45,8 @@ def test_what_is_made_has_the_columns_and_types_of_the_data(real, made):
 def test_shares_and_dependences_are_learned(made):
     north = made["group"] == "north"
     assert north.mean() == pytest.approx(0.3, abs=0.06)
-    assert made["height"][north].mean() == pytest.approx(180, abs=2.5)
-    assert made["height"][~north].mean() == pytest.approx(160, abs=2.5)
+    assert made["height"][north].mean() == pytest.approx(180, abs=4.5)
+    assert made["height"][~north].mean() == pytest.approx(160, abs=4.5)
     assert (made["warm"] == ~north).mean() > 0.8
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from sparring.part import Part
 
+Decoded = Any
+"""Decoded items: an array ``(n, ...)``, or a frame of rows."""
+
 
 class Items(Protocol):
     """An array-like: what a data set's items can be asked."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 
-from sparring.data import Dataset, Items
+from sparring.data import Dataset, Decoded, Items
 from sparring.part import Part
 
 LARGEST_FEATURE = 1e20
@@ -42,7 +42,7 @@ class Specimens:
         truth: what each item should have been, ``(n, ...)``, where that is known.
     """
 
-    items: np.ndarray
+    items: Decoded
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     given: np.ndarray | None = None
     truth: np.ndarray | None = None

@@ -1,0 +1,208 @@
+"""Efficacy and detection: what classifiers learn from generated rows, and whether they tell them from real ones."""
+
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+
+from sparring.metrics import Evidence, Metric, Reading
+from sparring.metrics.discriminator import area
+from sparring.metrics.rows import LEAST, Rows, refusal
+from sparring.modalities.frames import numbers
+
+Matrix = Float[np.ndarray, "n d"]
+
+
+class Efficacy(Metric):
+    """Train on what is judged, test on the reference: accuracy, F1 of the rarer class, AUC; means of four classifiers.
+
+    The floor is that of held-back real rows; ``efficacy-real-…`` is train-on-real of the same run.
+    """
+
+    target: str = Field(
+        default="",
+        description="column to be predicted; empty: the last of two to ten values, else whether the last is high",
+    )
+    seed: int = Field(default=0, ge=0, description="of the classifiers")
+
+    featured: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("table",)
+    rank: ClassVar[int | None] = 40
+    protocol: ClassVar[str] = (
+        "logistic regression, decision tree of depth 15, random forest of 100 trees and histogram gradient boosting of "
+        "scikit-learn at their defaults, learned on the judged rows, or on as many training rows, tested on the "
+        "reference; F1 of the rarest class, AUC of that class against the others; the mean of the four"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """There must be another column than the one that is predicted, and that one must be there."""
+        reason = refusal(train, test, fake)
+        if reason is None and fake.items.shape[1] < 2:
+            reason = "there is one column only"
+        if reason is None and self.target and self.target not in Rows.of(train, test, fake).train.columns:
+            reason = f"there is no column '{self.target}' to predict"
+        return reason
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        rows = Rows.of(train, test, fake)
+        target = self._target(rows)
+        learned, reference, made = rows.matrix(without=target)
+        words = _classes(rows, target)
+        rare = _rarest(words[0], words[1])
+        real = self._mean(learned, words[0], reference, words[1], rare)
+        found = self._mean(made, words[2], reference, words[1], rare)
+        readings = {f"efficacy-{name}": Reading(value, better="higher") for name, value in found.items()}
+        return readings | {f"efficacy-real-{name}": Reading(value, better="") for name, value in real.items()}
+
+    def _target(self, rows: Rows) -> str:
+        """The column to be predicted: as asked, else the last of two to ten values, else the last."""
+        few = [name for name in rows.words if 2 <= rows.train[name].nunique() <= 10]
+        return self.target or (few or list(rows.train.columns))[-1]
+
+    def _mean(self, x: Any, y: np.ndarray, reference: Any, truth: np.ndarray, rare: str) -> dict[str, float]:
+        scores = [score_classifier(model, x, y, reference, truth, rare) for model in classifiers(self.seed)]
+        return {name: float(np.mean([score[name] for score in scores])) for name in ("accuracy", "f1", "auc")}
+
+
+def classifiers(seed: int) -> list[Any]:
+    """The four classifiers, unfitted."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.tree import DecisionTreeClassifier
+
+    return [
+        LogisticRegression(max_iter=500),
+        DecisionTreeClassifier(max_depth=15, random_state=seed),
+        RandomForestClassifier(n_estimators=100, random_state=seed),
+        HistGradientBoostingClassifier(random_state=seed),
+    ]
+
+
+def score_classifier(  # noqa: PLR0913, PLR0917
+    model: Any, x: np.ndarray, y: np.ndarray, reference: np.ndarray, truth: np.ndarray, rare: str
+) -> dict[str, float]:
+    """Accuracy, F1 and AUC of the rare class, of a classifier that learns ``x, y`` and is asked about the reference.
+
+    A single class to learn from gives the verdict of always saying it: F1 0 or that of the class, AUC one half.
+    """
+    positive = truth == rare
+    if len(np.unique(y)) < 2:
+        said, score = np.full(len(truth), y[0]), np.zeros(len(truth))
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a model has not converged
+            model.fit(x, y)
+        said = model.predict(reference)
+        classes = list(model.classes_)
+        score = model.predict_proba(reference)[:, classes.index(rare)] if rare in classes else np.zeros(len(truth))
+    one_class = positive.all() or not positive.any()
+    return {
+        "accuracy": float((said == truth).mean()),
+        "f1": f1(said == rare, positive),
+        "auc": 0.5 if one_class else area(score[positive], score[~positive]).value,
+    }
+
+
+def f1(said: Bool[np.ndarray, " n"], true: Bool[np.ndarray, " n"]) -> float:
+    """Harmonic mean of precision and recall; 0 where nothing is right."""
+    right = int((said & true).sum())
+    return 2 * right / max(1, int(said.sum()) + int(true.sum()))
+
+
+def _classes(rows: Rows, target: str) -> list[np.ndarray]:
+    """The target of train, test and fake as words; of numbers, whether they are above the training rows' median."""
+    sides = [rows.train[target], rows.test[target], rows.fake[target]]
+    if target in rows.words:
+        return [side.map(str).to_numpy(object).astype(str) for side in sides]
+    middle = np.nanmedian(numbers(sides[0]))
+    return [np.where(numbers(side) > middle, "high", "low") for side in sides]
+
+
+def _rarest(learned: np.ndarray, truth: np.ndarray) -> str:
+    """The class with the fewest training rows, among those that the reference has too where there are some."""
+    values, counts = np.unique(learned, return_counts=True)
+    there = np.isin(values, truth)
+    there = there if there.any() else np.ones(len(values), bool)
+    return str(values[there][counts[there].argmin()])
+
+
+class Detection(Metric):
+    """AUC of a classifier that tells generated from real rows; .5: it cannot."""
+
+    seed: int = Field(default=0, ge=0, description="of the halves and of the classifier")
+
+    featured: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("table",)
+    rank: ClassVar[int | None] = 50
+    protocol: ClassVar[str] = (
+        "histogram gradient boosting learns one half of the reference against one half of the judged rows and is asked "
+        "about the others; as many of both; interval by DeLong; neither the model nor its training rows take part"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """Halves of enough rows are needed."""
+        few = min(len(test.items), len(fake.items)) < 2 * LEAST
+        return refusal(train, test, fake) or (f"fewer than {2 * LEAST} rows on a side" if few else None)
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        _, real, made = Rows.of(train, test, fake).matrix()
+        count = min(len(real), len(made))
+        source = np.random.default_rng(self.seed)
+        real, made = (side[source.permutation(len(side))[:count]] for side in (real, made))
+        half = count // 2
+        x = np.concatenate([real[:half], made[:half]])
+        labels: Int[np.ndarray, " n"] = np.repeat([1, 0], half)
+        if not x.shape[1]:
+            return {"detection-auc": Reading(0.5, better="lower")}
+        judge = HistGradientBoostingClassifier(random_state=self.seed).fit(x, labels)
+        found = area(judge.predict_proba(real[half:])[:, 1], judge.predict_proba(made[half:])[:, 1])
+        return {"detection-auc": Reading(found.value, found.low, found.high, "lower")}
+
+
+class NearestRow(Metric):
+    """Share of generated rows that are nearer to a training row than to a held-back one; .5 where nothing is copied.
+
+    Below .5 is chance; far above it, rows are copied. That it is near .5 proves no privacy (arXiv 2505.01524).
+    """
+
+    most: int = Field(default=2000, ge=1, description="rows of a side that are compared")
+
+    featured: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("table",)
+    rank: ClassVar[int | None] = 60
+    protocol: ClassVar[str] = (
+        "distance in scaled numbers and words as ones, as many training as reference rows, ties as half; interval: "
+        "score interval of a share (Wilson); exact copies: shares of judged rows that are equal to a training row"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """Tables of as many columns are compared."""
+        return refusal(train, test, fake)
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        from sparring.metrics.intervals import share
+
+        learned, held, made = Rows.of(train, test, fake).matrix()
+        count = min(len(learned), len(held), self.most)
+        near, far = (nearest(made[: self.most], _thin(side, count)) for side in (learned, held))
+        closer = float((near < far - 1e-9).sum() + (np.abs(near - far) <= 1e-9).sum() / 2)
+        found = share(round(closer), len(near), "lower")
+        copies = share(int((nearest(made[: self.most], _thin(learned, self.most)) < 1e-6).sum()), len(near), "lower")
+        return {"nearer-to-training": found, "copied-rows": copies}
+
+
+def _thin(rows: Matrix, count: int) -> np.ndarray:
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def nearest(rows: Float[np.ndarray, "m d"], others: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " m"]:
+    """Euclidean distance of each row to the nearest of the others."""
+    from sklearn.neighbors import NearestNeighbors
+
+    if not rows.shape[1]:
+        return np.zeros(len(rows))
+    return NearestNeighbors(n_neighbors=1).fit(others).kneighbors(rows)[0][:, 0]

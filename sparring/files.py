@@ -1,6 +1,8 @@
-"""Files that are either the old ones or the new ones, whole, whenever the machine stops."""
+"""Files that are either the old ones or the new ones, whole, whenever the machine stops or the disk is full."""
 
+import errno
 import os
+import re
 import secrets
 import shutil
 import zipfile
@@ -10,7 +12,26 @@ from pathlib import Path
 
 import numpy as np
 
-from sparring.errors import RequestError
+from sparring.errors import RequestError, RunError
+
+_STORAGE = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
+)
+_ASIDE = re.compile(r"\..*-[0-9a-f]{8}\.partial(\.[^.]*)?", re.DOTALL)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Makes a full, failing or read-only disk an error of one line; all other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        # NumPy says how much it wrote, and no number.
+        short = error.errno is None and "written" in str(error)
+        if error.errno not in _STORAGE and not short:
+            raise
+        reason = error.strerror or os.strerror(errno.ENOSPC)
+        raise RunError(f"{path} cannot be written: {reason}; make room, then try again (a run: --resume)") from None
 
 
 @contextmanager
@@ -19,22 +40,73 @@ def write_atomic(path: Path) -> Iterator[Path]:
 
     The folder above is made where it is missing. A folder only takes the place of nothing or of an empty folder. When
     writing fails, ``path`` is as before and nothing is left beside it.
+
+    Raises:
+        RunError: the disk is full, fails or is read-only.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem[:64]}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        yield aside
-        for found in [aside, *aside.rglob("*")] if aside.is_dir() else [aside]:
-            sync_folder(found) if found.is_dir() else _sync_file(found)
-        os.replace(aside, path)
-        sync_folder(path.parent)
-    except BaseException:
-        if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = _beside(path)
+        try:
+            yield aside
+            for found in [aside, *aside.rglob("*")] if aside.is_dir() else [aside]:
+                sync_folder(found) if found.is_dir() else _sync_file(found)
+            os.replace(aside, path)
+            sync_folder(path.parent)
+        except BaseException:
+            if aside.is_dir():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                aside.unlink(missing_ok=True)
+            raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:64]}-{secrets.token_hex(4)}.partial{path.suffix}")
+
+
+def remove_asides(folder: Path) -> None:
+    """Removes what a process that was killed left of :func:`write_atomic` and :func:`remove_folder` in a folder."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not _ASIDE.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            aside.unlink(missing_ok=True)
-        raise
+            path.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder so that it is either there whole or not at all under its name."""
+    if not folder.is_dir():
+        return
+    aside = _beside(folder)
+    os.replace(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a text file; a last line that was cut off is not gone on with.
+
+    Raises:
+        RunError: the disk is full, fails or is read-only.
+    """
+    with writing(path), path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else "\n" + line
+        file.write(f"{line}\n".encode())
+
+
+def sync_file(path: Path) -> None:
+    """Makes a file's content safe on disk.
+
+    Raises:
+        RunError: the disk is full, fails or is read-only.
+    """
+    with writing(path):
+        _sync_file(path)
 
 
 def sync_folder(folder: Path) -> None:

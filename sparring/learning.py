@@ -102,6 +102,11 @@ def refuse_run_in_the_way(run: Run, *, resume: bool, overwrite: bool) -> None:
     """Refuses a folder that holds a run which shall neither go on nor be removed."""
     if run.exists() and not resume and not overwrite:
         raise RequestError(f"{run.folder} holds a run already; --resume goes on with it, --overwrite removes it")
+    if strangers := run.strangers():
+        raise RequestError(
+            f"{run.folder} holds {strangers[0]} but no experiment.json: a run that was damaged, or files of something "
+            "else; choose another --out, or move them away"
+        )
 
 
 def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool, overwrite: bool) -> None:
@@ -113,6 +118,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
         "notes": list(material.data.notes),
     }
     refuse_run_in_the_way(run, resume=resume, overwrite=overwrite)
+    run.tidy()
     if run.exists() and not overwrite:
         _refuse_another(run, described)
         return
@@ -129,15 +135,19 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
 def _refuse_another(run: Run, described: dict[str, Any]) -> None:
     """Refuses to go on with other settings or other data, naming the first difference."""
     stored = run.read(run.experiment)
-    for path, old, new in _differences(stored.get("experiment"), described["experiment"]):
+    # Read and written again, so that a field that is new since then has its default.
+    before = Experiment.from_json(stored.get("experiment")).to_json()
+    for path, old, new in _differences(before, described["experiment"]):
         raise RequestError(
             f"{run.folder} was begun with {path} = {old}, not {new}; give the same settings or another --out"
         )
     for name, split in described["splits"].items():
-        if stored["splits"].get(name) != split:
+        known = splits.get(name) if isinstance(splits := stored.get("splits"), dict) else None
+        if known != split:
+            count = known.get("count") if isinstance(known, dict) else None
             raise RunError(
-                f"{run.folder} was begun with other data: its {name} split had {stored['splits'][name]['count']} items "
-                f"and this one has {split['count']}, or their content changed; restore the data or choose another --out"
+                f"{run.folder} was begun with other data: its {name} split had {count} items and this one has "
+                f"{split['count']}, or their content changed; restore the data or choose another --out"
             )
 
 

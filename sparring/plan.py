@@ -9,10 +9,12 @@ from sparring.part import Part
 
 
 class Amendment(Part):
-    """A change of the length, decided when ``step`` steps were done."""
+    """A change of the run, decided when ``step`` steps were done: of its length, or of what watching it led to."""
 
     step: int = Field(ge=0, description="steps done when it was decided")
-    steps: int = Field(ge=1, description="length of the whole run from then on")
+    steps: int | None = Field(default=None, ge=1, description="length of the whole run from then on; none: as before")
+    changes: tuple[str, ...] = Field(default=(), description="settings from then on, training.clip=1.0")
+    why: str = Field(default="", description="what was noticed")
 
 
 class Plan(Part):
@@ -31,21 +33,24 @@ class Plan(Part):
     log_every: int = Field(default=50, ge=1, description="steps from one record to the next")
     save_every: int = Field(default=1000, ge=1, description="steps from one checkpoint and picture to the next")
     minutes: float | None = Field(default=None, gt=0, description="the budget that the length was planned for")
-    amendments: tuple[Amendment, ...] = Field(default=(), description="later changes of the length, in order")
+    amendments: tuple[Amendment, ...] = Field(default=(), description="later changes, in order of their steps")
 
     def computing(self) -> str:
         """How it computes, in words."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return f"{self.precision}, {self.layout}, {threads}"
 
-    def length(self) -> int:
-        """Steps of the whole run, after all amendments."""
-        return self.amendments[-1].steps if self.amendments else self.steps
+    def length(self, step: int | None = None) -> int:
+        """Steps of the whole run, after all amendments or as it was known when ``step`` steps were done."""
+        known = [a.steps for a in self.amendments if a.steps is not None and (step is None or a.step <= step)]
+        return known[-1] if known else self.steps
 
     def progress(self, step: int) -> float:
         """Share of the run that is over when ``step`` steps are done, in [0, 1]."""
         done, start, steps = 0.0, 0, self.steps
         for amendment in self.amendments:
+            if amendment.steps is None:
+                continue
             if amendment.step > step:
                 break
             done += (1 - done) * (amendment.step - start) / max(steps - start, 1)
@@ -53,8 +58,21 @@ class Plan(Part):
         return min(1.0, done + (1 - done) * (step - start) / max(steps - start, 1))
 
     def amended(self, step: int, steps: int) -> "Plan":
-        """The plan with another length, decided after ``step`` steps."""
-        return self.but(amendments=(*self.amendments, Amendment(step=step, steps=max(steps, step))))
+        """The plan with another length, decided after ``step`` steps; what was planned for later is not valid."""
+        kept = [a for a in self.amendments if a.steps is None or a.step <= step]
+        return self._with(kept, Amendment(step=step, steps=max(steps, step, 1)))
+
+    def changed(self, step: int, changes: tuple[str, ...], why: str) -> "Plan":
+        """The plan of a run that goes back to ``step`` and on with other settings; earlier changes stay in force."""
+        kept = [a if a.step <= step else a.but(step=step) for a in self.amendments if a.steps is None or a.step <= step]
+        return self._with(kept, Amendment(step=step, changes=changes, why=why))
+
+    def changes(self, step: int) -> tuple[str, ...]:
+        """Settings that hold when ``step`` steps are done, beside the experiment's."""
+        return tuple(change for a in self.amendments if a.step <= step for change in a.changes)
+
+    def _with(self, kept: list[Amendment], new: Amendment) -> "Plan":
+        return self.but(amendments=tuple(sorted([*kept, new], key=lambda a: a.step)))
 
 
 def fastest(candidates: list[Plan], seconds_per_step: Callable[[Plan], float]) -> tuple[Plan, float]:

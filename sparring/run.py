@@ -1,13 +1,16 @@
 """The run folder: names, writing and reading back. The only state that the library, the CLI and the web page share.
 
 Files are written aside, synced and renamed; a checkpoint is a folder that is renamed whole and holds the checksums of
-its files. Nothing is ever unpickled.
+its files. Logs are appended to, and are safe on disk before the checkpoint that relies on them. What a crash left
+half-written is removed when the run goes on. Nothing is ever unpickled.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +22,13 @@ import safetensors.torch
 from torch import Tensor
 
 from sparring.errors import RunError
-from sparring.files import sync_folder, write_atomic
+from sparring.files import append_line, remove_asides, remove_folder, sync_file, write_atomic, writing
+
+LOGS = ("log", "timing", "metrics")
+"""What is appended to while a run goes on, one record a line."""
+
+_KEPT_DATA = re.compile(r"[0-9a-f]{16}\.np[yz]")
+_SPARE_BYTES = 2**20
 
 
 class Run:
@@ -58,35 +67,57 @@ class Run:
         return self.folder / "data"
 
     @property
+    def saved(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
     def samples(self) -> Path:
         """The folder of pictures from the same latents."""
         return self.folder / "samples"
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.jsonl"
 
     def exists(self) -> bool:
         """Whether the folder holds a run."""
         return self.experiment.is_file()
 
+    def strangers(self) -> list[str]:
+        """What lies where a run would write, in a folder that holds none."""
+        names = ["checkpoints", "plan.json", "generator.safetensors", *(f"{log}.jsonl" for log in LOGS)]
+        return [] if self.exists() else [name for name in names if (self.folder / name).exists()]
+
     def clear(self, keep: Path | None = None) -> None:
         """Removes what an earlier run left, and nothing else.
+
+        What makes the folder a run goes last, so that an interrupted removal is seen as one.
 
         Args:
             keep: a file of data that the next run learns from.
         """
-        for file in ("experiment.json", "plan.json", "generator.safetensors", "report.html"):
-            (self.folder / file).unlink(missing_ok=True)
-        for log in self.folder.glob("*.jsonl"):
-            log.unlink()
-        for folder in ("checkpoints", "codec", "samples", "features"):
-            shutil.rmtree(self.folder / folder, ignore_errors=True)
+        for folder in (self.saved, self.codec, self.samples, self.folder / "features"):
+            remove_folder(folder)
+        for log in LOGS:
+            self._log(log).unlink(missing_ok=True)
         for file in self.data.glob("*"):
-            if keep is None or file.resolve() != keep.resolve():
+            if _KEPT_DATA.fullmatch(file.name) and (keep is None or file.resolve() != keep.resolve()):
                 file.unlink()
+        for file in ("report.html", "generator.safetensors", "plan.json", "experiment.json"):
+            (self.folder / file).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Removes what a process that was killed left half-written; only for the one that holds the lock."""
+        for folder in (self.folder, self.saved, self.codec, self.samples, self.data):
+            remove_asides(folder)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keeps a second process out; the lock does not survive its owner."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("w")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -97,7 +128,6 @@ class Run:
 
     def write(self, path: Path, value: dict[str, Any]) -> None:
         """Writes a JSON file of the run."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomic(path) as aside:
             aside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
@@ -119,69 +149,90 @@ class Run:
 
     def append(self, log: str, record: dict[str, Any]) -> None:
         """Adds a record to ``log.jsonl``, ``timing.jsonl`` or ``metrics.jsonl``."""
-        with (self.folder / f"{log}.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        append_line(self._log(log), json.dumps(record))
 
     def records(self, log: str) -> list[dict[str, Any]]:
         """The records of a log; a line that a crash cut off is left out."""
-        path = self.folder / f"{log}.jsonl"
+        path = self._log(log)
         found = []
-        for line in path.read_text().splitlines() if path.is_file() else []:
+        for line in path.read_bytes().splitlines() if path.is_file() else []:
             try:
-                found.append(json.loads(line))
-            except ValueError:
-                break
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict) and isinstance(record.get("step"), int):
+                found.append(record)
         return found
 
     def cut(self, step: int) -> None:
-        """Cuts every log back to what was known when ``step`` steps were done."""
-        for path in self.folder.glob("*.jsonl"):
-            kept = [r for r in self.records(path.stem) if r["step"] <= step]
-            with write_atomic(path) as aside:
+        """Cuts every log, and the pictures, back to what was known when ``step`` steps were done."""
+        for log in LOGS:
+            if not self._log(log).is_file():
+                continue
+            kept = [record for record in self.records(log) if record["step"] <= step]
+            with write_atomic(self._log(log)) as aside:
                 aside.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        for path in self.samples.glob("*"):
+            if path.stem.isdecimal() and int(path.stem) > step:
+                path.unlink()
 
     def checkpoints(self) -> list[Path]:
         """Complete checkpoints, oldest first; the name is the number of steps done."""
-        folder = self.folder / "checkpoints"
+        folder = self.saved
         return sorted(p for p in folder.glob("[0-9]*") if p.name.isdigit()) if folder.is_dir() else []
 
+    def refuse_full_disk(self, size: int) -> None:
+        """Refuses to begin to write ``size`` bytes where there is no room for them.
+
+        Raises:
+            RunError: there is less room on the disk of the run.
+        """
+        free = shutil.disk_usage(self.folder).free
+        if free < size + _SPARE_BYTES:
+            raise RunError(
+                f"{self.folder}: a checkpoint takes {size / 2**20:.1f} MiB and {free / 2**20:.1f} MiB are free; "
+                "make room, then go on with --resume"
+            )
+
     def save(self, step: int, tensors: dict[str, Tensor], counters: dict[str, Any], keep: int = 2) -> Path:
-        """Writes a checkpoint and removes all but the last ``keep``."""
-        final = self.folder / "checkpoints" / f"{step:08d}"
-        aside = final.with_name(f".{final.name}.partial")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        try:
-            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            safetensors.torch.save_file(plain, aside / "state.safetensors")
+        """Writes a checkpoint and removes all but the last ``keep``.
+
+        Later ones, which were damaged or were gone back from, are removed too.
+
+        Raises:
+            RunError: it cannot be written; those that were there still are.
+        """
+        for log in LOGS:
+            if self._log(log).is_file():
+                sync_file(self._log(log))
+        final = self.saved / f"{step:08d}"
+        with write_atomic(final) as aside:
+            aside.mkdir()
+            _save_tensors(aside / "state.safetensors", tensors)
             (aside / "counters.json").write_text(json.dumps(counters))
             sums = {p.name: _checksum(p) for p in sorted(aside.iterdir())}
             (aside / "checksums.json").write_text(json.dumps(sums))
-            for path in aside.iterdir():
-                _sync(path)
-            sync_folder(aside)
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(aside, final)
-            sync_folder(final.parent)
-        except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise RunError(f"{final}: the checkpoint cannot be written: {error.strerror or error}") from None
-        for old in self.checkpoints()[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            remove_folder(final)
+        there = self.checkpoints()
+        good = [path for path in there if int(path.name) <= step][-keep:]
+        for old in there:
+            if old not in good:
+                remove_folder(old)
         return final
+
+    def forget(self, step: int) -> None:
+        """Removes the checkpoints of more than ``step`` steps, the newest first."""
+        for path in reversed(self.checkpoints()):
+            if int(path.name) > step:
+                remove_folder(path)
 
     def restore(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
         """The newest checkpoint that is whole, with what was found damaged on the way; None where there is none."""
         damaged: list[str] = []
         for path in reversed(self.checkpoints()):
             try:
-                sums = json.loads((path / "checksums.json").read_text())
-                for name in ("state.safetensors", "counters.json"):
-                    if _checksum(path / name) != sums[name]:
-                        raise RunError(f"{path / name} does not match its checksum")
-                tensors = safetensors.torch.load_file(path / "state.safetensors")
-                return tensors, json.loads((path / "counters.json").read_text()), damaged
-            except (OSError, ValueError, KeyError, TypeError, RunError, safetensors.SafetensorError) as error:
+                return *_restored(path), damaged
+            except (*_DAMAGE, RunError, safetensors.SafetensorError) as error:
                 damaged.append(f"{path} is damaged and left out: {error}")
         if damaged:
             raise RunError("; ".join(damaged) + "; no whole checkpoint is left")
@@ -190,7 +241,7 @@ class Run:
     def write_tensors(self, path: Path, tensors: dict[str, Tensor]) -> None:
         """Writes named tensors as safetensors."""
         with write_atomic(path) as aside:
-            safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, aside)
+            _save_tensors(aside, tensors)
 
     def read_tensors(self, path: Path) -> dict[str, Tensor]:
         """Reads named tensors.
@@ -206,11 +257,36 @@ class Run:
             raise RunError(f"{path} cannot be read: {error}") from None
 
 
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError)
+
+
+def _restored(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What a checkpoint holds.
+
+    Raises:
+        RunError: a file does not match its checksum, or does not hold what it should.
+    """
+    sums = json.loads((path / "checksums.json").read_text())
+    for name in ("state.safetensors", "counters.json"):
+        if _checksum(path / name) != sums[name]:
+            raise RunError(f"{path / name} does not match its checksum")
+    counters = json.loads((path / "counters.json").read_text())
+    whole = isinstance(counters, dict) and all(isinstance(counters.get(k), int) for k in ("step", "images", "position"))
+    if not whole or counters["step"] != int(path.name):
+        raise RunError(f"{path / 'counters.json'} does not hold the counters of step {int(path.name)}")
+    return safetensors.torch.load_file(path / "state.safetensors"), counters
+
+
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        safetensors.torch.save_file(plain, path)
+    except safetensors.SafetensorError as error:  # the system's errors come as text
+        found = re.search(r"os error (\d+)", str(error))
+        code = int(found[1]) if found else errno.EIO
+        raise OSError(code, os.strerror(code)) from None
+
+
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 
 from sparring import evaluation
+from sparring.errors import RunError
 from sparring.experiment import Experiment, Material
 from sparring.limits import Bound, Limits
 from sparring.metrics import Specimens
@@ -82,33 +83,40 @@ class Session:
         return Engine(e.task, e.training, self.material.spec, **readers, plan=plan, seed=e.seed, device=self.device)
 
     def _started(self) -> Engine:
-        """The engine of a fresh run, whose plan is made and stored."""
-        spec = self.material.spec
-        plan, note = make_plan(self.experiment, spec, self.limits, self.device, engine=self._engine)
-        self.notes += [note] if note else []
-        if is_first():
-            self.run.write(self.run.plan, plan.to_json())
-        if dist.is_initialized():
-            dist.barrier()
-        plan = Plan.from_json(self.run.read(self.run.plan))
-        torch.set_num_threads(plan.threads)
-        return self._engine(plan)
+        """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
+        stored = Plan.from_json(self.run.read(self.run.plan)) if self.run.plan.is_file() else None
+        known = self._agreed(int(stored is not None and stored.minutes == self.limits.minutes))
+        if not known:
+            made, note = make_plan(self.experiment, self.material.spec, self.limits, self.device, engine=self._engine)
+            self.notes += [note] if note else []
+            if is_first():
+                self.run.write(self.run.plan, made.to_json())
+        return self._prepared(None, [])
 
     def _restored(self) -> Engine | None:
         """The engine where the newest whole checkpoint stands; None where there is none."""
         kept = self.run.restore()
         if kept is None:
             return None
+        tensors, counters, damaged = kept
+        return self._prepared((tensors, counters), [*damaged, f"goes on after step {counters['step']:,}"])
+
+    def _prepared(self, kept: tuple[dict[str, torch.Tensor], dict[str, Any]] | None, notes: list[str]) -> Engine:
+        """The engine of the stored plan in a state that was kept or fresh, with logs that say no more than it."""
+        if dist.is_initialized():
+            dist.barrier()
         plan = Plan.from_json(self.run.read(self.run.plan))
         torch.set_num_threads(plan.threads)
         engine = self._engine(plan)
-        tensors, counters, damaged = kept
-        engine.load(tensors, counters)
-        self.notes += [*damaged, f"goes on after step {engine.step_number:,}"]
+        if kept is not None:
+            engine.load(*kept)
+        if self._agreed(engine.step_number) != engine.step_number:
+            raise RunError(f"{self.run.folder}: the processes read different checkpoints; is the folder shared by all?")
         if is_first():
             self.run.cut(engine.step_number)
+        self.notes += notes
         timing = self.run.records("timing")
-        self.earlier = timing[-1]["seconds"] if timing else 0.0
+        self.earlier = timing[-1].get("seconds", 0.0) if timing else 0.0
         self._extend(engine)
         return engine
 
@@ -149,17 +157,18 @@ class Session:
                 yield self._log(speed)
                 yield from self._keep_to_budget(speed)
                 if engine.step_number % engine.plan.save_every == 0 and not last:
-                    self._save()
                     yield from self._stop_if_similar_enough()
+                    self._save()
                 since, clock = engine.step_number, time.monotonic()
         except GeneratorExit:
             if engine.step_number != self.saved and not self.sums:
                 self._save()
             raise
         if engine.step_number != self.saved:
-            self._save()
             if is_first():
+                # Before the checkpoint, which would otherwise end a run whose last numbers are missing.
                 self._judge()
+            self._save()
         if dist.is_initialized():
             dist.barrier()
 
@@ -266,11 +275,14 @@ class Session:
         self.saved = self.engine.step_number
         if not is_first():
             return
+        tensors, counters = self.engine.state()
+        averages = dict(self.engine.averages.state_dict())
+        self.run.refuse_full_disk(sum(t.numel() * t.element_size() for t in [*tensors.values(), *averages.values()]))
         made = self._specimens(GRID)
         codec, shown = self.material.modality, made.items
         if made.given is not None:
             codec, shown = sheet(made)
-        self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
+        self.run.write_tensors(self.run.generator, averages)
         self.run.samples.mkdir(exist_ok=True)
         codec.preview(shown, self.run.samples / f"{self.saved:08d}.png")
-        self.run.save(self.saved, *self.engine.state())
+        self.run.save(self.saved, tensors, counters, keep=self.experiment.training.keep)

@@ -49,6 +49,7 @@ class Training(Part):
         default="auto", description="auto: the fastest, measured"
     )
     images: int = Field(default=1_000_000, ge=1, description="length of a run for which none is asked, in images seen")
+    keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
 
 
 class Engine:
@@ -148,7 +149,7 @@ class Engine:
             step=self.step_number,
             images=self.images,
             progress=self.plan.progress(self.step_number),
-            planned=self.plan.length() * self.plan.images_per_step,
+            planned=self.plan.length(self.step_number) * self.plan.images_per_step,
             held_back=lambda: self._held_back(rows),
         )
 

@@ -13,6 +13,7 @@ from sparring.modalities import Modality
 from sparring.networks.mlp import Mlp
 from sparring.optimisers import Adam
 from sparring.plan import Plan
+from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.training import Engine, Training
 from sparring.types import DataSpec
@@ -63,6 +64,7 @@ def engine(
     steps: int = 20,
     data: np.ndarray | None = None,
     seed: int = 0,
+    task: Task | None = None,
 ) -> Engine:
     data = items(shape) if data is None else data
     training = training or Training(batch=8, optimiser=Adam(rate=1e-3, rate_final=0.0))
@@ -72,7 +74,7 @@ def engine(
     codec = Plainly(shape=shape)
     rows = np.arange(len(data))
     return Engine(
-        Generation(game=game or Latent(network=Mlp(width=16)), attributes=("label",) if condition else ()),
+        task or Generation(game=game or Latent(network=Mlp(width=16)), attributes=("label",) if condition else ()),
         training,
         DataSpec(shape, condition),
         train=Reader(data, rows[16:], codec, classes, seed),

@@ -1,0 +1,261 @@
+import json
+import os
+import shutil
+from itertools import islice
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from faults import disk, files_of_at_most
+
+from sparring.data.arrays import Arrays
+from sparring.errors import RequestError, RunError
+from sparring.files import append_line
+from sparring.learning import steps
+from sparring.limits import Limits
+from sparring.proposal import propose
+from sparring.run import Run
+
+STEPS = Limits(steps=25)  # a record a step, a checkpoint every five
+TENSORS = {"a": torch.arange(4.0)}
+
+
+def counters(step):
+    return {"step": step, "images": 8 * step, "position": 16 * step}
+
+
+@pytest.fixture(scope="module")
+def proposal(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "shades.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
+    settings = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
+    return propose(Arrays(path=str(path)), recipe="dense", settings=settings)
+
+
+def going(folder, proposal, limits=STEPS):
+    return steps(proposal.experiment, folder, limits=limits, material=proposal.material, resume=True)
+
+
+def played(folder, proposal, limits=STEPS):
+    return list(going(folder, proposal, limits))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, proposal):
+    folder = tmp_path_factory.mktemp("whole")
+    played(folder / "run", proposal)
+    return contents(folder / "run")
+
+
+def contents(folder):
+    """Every file of a run by its path, but for when it was, which no run repeats."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("timing.jsonl", "lock") and path.suffix != ".npz"
+    }
+
+
+def test_an_uninterrupted_run_leaves_nothing_half_written(whole):
+    assert {"experiment.json", "plan.json", "log.jsonl", "metrics.jsonl", "generator.safetensors"} <= set(whole)
+    assert not [name for name in whole if ".partial" in name]
+    assert [name for name in whole if name.endswith("state.safetensors")] == [
+        "checkpoints/00000020/state.safetensors",
+        "checkpoints/00000025/state.safetensors",
+    ]
+
+
+def operations(folder, proposal, monkeypatch):
+    with disk(monkeypatch) as counted:
+        played(folder, proposal)
+    return counted.done
+
+
+def test_a_full_disk_at_any_operation_leaves_a_run_that_goes_on_to_the_same_files(
+    tmp_path, proposal, whole, monkeypatch
+):
+    total = operations(tmp_path / "counted", proposal, monkeypatch)
+    assert total > 150
+    for room in (*range(0, 30, 3), *range(30, total, 23), total - 1):
+        folder = tmp_path / str(room)
+        with disk(monkeypatch, room), pytest.raises(RunError, match="cannot be written: No space left on device"):
+            played(folder, proposal)
+        played(folder, proposal)
+        assert contents(folder) == whole, room
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("size", [0, 100, 900, 3000])
+def test_files_that_are_cut_off_while_they_grow_lose_nothing(tmp_path, proposal, whole, size):
+    with files_of_at_most(size), pytest.raises(RunError, match="cannot be written: File too large"):
+        played(tmp_path / "run", proposal)
+    played(tmp_path / "run", proposal)
+    assert contents(tmp_path / "run") == whole
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_files(tmp_path, proposal, whole):
+    """What a kill leaves: the logs are ahead of the checkpoint, and files half-written stand beside."""
+    played(tmp_path / "run", proposal, Limits(steps=25))
+    run = Run(tmp_path / "run")
+    for checkpoint in run.checkpoints()[1:]:
+        os.replace(checkpoint, checkpoint.with_name(f".{checkpoint.name}-0123abcd.partial"))
+    (run.folder / ".log-0123abcd.partial.jsonl").write_text("{")
+    (run.samples / ".00000025-0123abcd.partial.png").write_text("")
+    with run._log("log").open("a") as log:
+        log.write('{"step": 26, "ima')
+    played(tmp_path / "run", proposal)
+    assert contents(tmp_path / "run") == whole
+
+
+def test_a_log_that_is_cut_at_any_byte_is_mended(tmp_path, proposal, whole):
+    played(tmp_path / "run", proposal, Limits(steps=25))
+    run = Run(tmp_path / "run")
+    run.forget(20)
+    kept = tmp_path / "kept"
+    shutil.copytree(run.folder, kept)
+    text = (kept / "log.jsonl").read_bytes()
+    after = len(b"".join(text.splitlines(keepends=True)[:20]))  # what the checkpoint of step 20 relies on
+    for end in range(after, len(text), 97):
+        shutil.rmtree(run.folder)
+        shutil.copytree(kept, run.folder)
+        (run.folder / "log.jsonl").write_bytes(text[:end])
+        played(run.folder, proposal)
+        assert contents(run.folder) == whole, end
+
+
+def test_a_run_that_stopped_before_its_first_checkpoint_starts_by_its_plan(tmp_path, proposal, whole):
+    records = going(tmp_path / "run", proposal)
+    for _ in islice(records, 3):
+        pass
+    records.close()
+    Run(tmp_path / "run").forget(0)  # as if it had been killed
+    assert len(Run(tmp_path / "run").records("log")) == 3
+    played(tmp_path / "run", proposal)
+    assert contents(tmp_path / "run") == whole
+
+
+def test_an_interrupted_removal_of_a_run_is_seen_as_one(tmp_path, proposal, monkeypatch):
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    run = Run(tmp_path / "run")
+    with disk(monkeypatch, 1), pytest.raises(OSError, match="No space"):
+        run.clear()  # the second folder cannot be moved away
+    assert run.exists()
+    run.clear()
+    assert not run.exists()
+    assert [p.name for p in run.folder.iterdir()] == ["lock"]
+
+
+def test_what_is_no_runs_is_neither_removed_nor_written_into(tmp_path, proposal):
+    mine = {"log.jsonl": "mine\n", "notes.jsonl": "{}\n", ".hidden-0123abcd": "x", "data/picture.npy": "x"}
+    for name, text in mine.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RequestError, match=r"holds log\.jsonl but no experiment\.json"):
+        played(tmp_path, proposal)
+    (tmp_path / "log.jsonl").unlink()
+    played(tmp_path, proposal, Limits(steps=2))
+    list(steps(proposal.experiment, tmp_path, limits=Limits(steps=2), material=proposal.material, overwrite=True))
+    del mine["log.jsonl"]
+    assert {name: (tmp_path / name).read_text() for name in mine} == mine
+
+
+def test_the_last_checkpoints_are_kept_and_later_ones_go(tmp_path):
+    run = Run(tmp_path)
+    for step in (10, 20, 30, 40):
+        run.save(step, TENSORS, counters(step), keep=3)
+    assert [p.name for p in run.checkpoints()] == ["00000020", "00000030", "00000040"]
+    run.save(25, TENSORS, counters(25), keep=3)
+    assert [p.name for p in run.checkpoints()] == ["00000020", "00000025"]
+
+
+def test_a_checkpoint_of_the_same_step_takes_the_place_of_the_old_one(tmp_path):
+    run = Run(tmp_path)
+    run.save(10, TENSORS, counters(10))
+    run.save(10, {"a": torch.ones(2)}, counters(10))
+    assert torch.equal(run.restore()[0]["a"], torch.ones(2))
+    assert [p.name for p in run.saved.iterdir()] == ["00000010"]
+
+
+def test_a_checkpoint_for_which_there_is_no_room_is_refused_beforehand(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    Run(tmp_path).refuse_full_disk(2**20)
+    with pytest.raises(RunError, match=r"a checkpoint takes 2\.5 MiB and 3\.0 MiB are free; make room"):
+        Run(tmp_path).refuse_full_disk(5 * 2**19)
+
+
+def test_a_session_asks_for_room_before_it_saves(tmp_path, proposal, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: os.statvfs_result((0,) * 10) and _Usage())
+    with pytest.raises(RunError, match=r"a checkpoint takes .* and 0\.0 MiB are free"):
+        played(tmp_path / "run", proposal)
+    assert not Run(tmp_path / "run").checkpoints()
+    assert not (tmp_path / "run" / "generator.safetensors").exists()
+
+
+class _Usage:
+    free = 0
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "counters.json", "checksums.json"])
+def test_a_checkpoint_that_is_damaged_at_any_byte_is_left_out(tmp_path, name):
+    run = Run(tmp_path)
+    run.save(10, TENSORS, counters(10))
+    run.save(20, TENSORS, counters(20))
+    path = run.saved / "00000020" / name
+    content = path.read_bytes()
+    for place in range(len(content)):
+        for damaged in (content[:place], content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]):
+            path.write_bytes(damaged)
+            _, found, notes = run.restore()
+            assert found["step"] == 10, (place, damaged)
+            assert "00000020 is damaged and left out" in notes[0]
+
+
+@pytest.mark.parametrize("stored", [{}, {"step": 20, "images": "many", "position": 2}, counters(30)])
+def test_counters_that_are_no_counters_are_damage(tmp_path, stored):
+    run = Run(tmp_path)
+    run.save(10, TENSORS, counters(10))
+    run.save(20, TENSORS, stored)
+    _, found, notes = run.restore()
+    assert found["step"] == 10
+    assert "does not hold the counters of step 20" in notes[0]
+
+
+def test_a_torn_line_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "log.jsonl"
+    append_line(path, '{"step": 1}')
+    path.write_text(path.read_text() + '{"step": 2, "te')
+    append_line(path, '{"step": 3}')
+    assert [record["step"] for record in Run(tmp_path).records("log")] == [1, 3]
+
+
+def test_logs_are_on_disk_before_the_checkpoint_that_relies_on_them(tmp_path, monkeypatch):
+    run = Run(tmp_path)
+    run.append("log", {"step": 1})
+    done = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda n: (done.append(os.path.basename(os.readlink(f"/proc/self/fd/{n}"))), fsync(n))
+    )
+    monkeypatch.setattr(os, "replace", lambda a, b: (done.append(f"to {os.path.basename(b)}"), replace(a, b)))
+    run.save(1, TENSORS, counters(1))
+    assert done[0] == "log.jsonl"
+    assert done.index("state.safetensors") < done.index("to 00000001")
+
+
+def test_a_run_of_an_older_version_without_newer_fields_goes_on(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    path = tmp_path / "run" / "experiment.json"
+    stored = json.loads(path.read_text())
+    del stored["experiment"]["training"]["keep"]
+    path.write_text(json.dumps(stored))
+    assert played(tmp_path / "run", proposal, Limits(steps=4))[-1].step == 4
+
+
+def test_tensors_on_a_full_disk_are_refused_in_one_line(tmp_path):
+    with files_of_at_most(100), pytest.raises(RunError, match=r"x\.safetensors cannot be written: File too large"):
+        Run(tmp_path).write_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(1000)})
+    assert not list(tmp_path.iterdir())
+    safetensors.torch.save_file(TENSORS, tmp_path / "there.safetensors")
+    assert torch.equal(Run(tmp_path).read_tensors(tmp_path / "there.safetensors")["a"], TENSORS["a"])

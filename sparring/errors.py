@@ -5,7 +5,8 @@ SparringError
 │   └── MissingExtra    the request needs a package that is not installed (exit 2)
 ├── DataError           the data cannot be used: nothing readable, a wrong column, too few items (exit 1)
 ├── RunError            a run folder cannot be read, written or gone on with (exit 1)
-└── TrainingError       training cannot go on: a loss is not finite, memory ran out (exit 1)
+└── TrainingError       training cannot go on: memory ran out, a remedy did not help (exit 1)
+    └── Divergence      a loss or a gradient is not finite (exit 1)
 """
 
 from typing import ClassVar
@@ -48,6 +49,10 @@ class RunError(SparringError):
 
 class TrainingError(SparringError):
     """Training cannot go on."""
+
+
+class Divergence(TrainingError):
+    """A loss or a gradient is not finite."""
 
 
 def choices(wrong: str, noun: str, there_are: list[str]) -> str:

@@ -78,11 +78,14 @@ def remove_asides(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder so that it is either there whole or not at all under its name."""
+    """Removes a folder; where its disk has room for a name, it is there whole or not at all whenever this stops."""
     if not folder.is_dir():
         return
     aside = _beside(folder)
-    os.replace(folder, aside)
+    try:
+        os.replace(folder, aside)
+    except OSError:  # even a new name may be too much for a full disk
+        aside = folder
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -52,6 +52,27 @@ def make_plan(
     return plan, f"{plan.computing()}: {plan.images_per_step / seconds:,.0f} images/s"
 
 
+def affordable(plan: Plan, step: int, *, seconds: float, speed: float, longer: bool) -> int:
+    """The length that fits the budget; the planned one where the gap is small or the last change fresh.
+
+    Args:
+        plan: with a budget.
+        step: steps done.
+        seconds: of training so far.
+        speed: steps a second since the last record.
+        longer: whether the run may become longer than planned.
+    """
+    assert plan.minutes is not None, "only a run with a budget is kept to it"
+    left = plan.minutes * 60 - seconds
+    if left <= 0:
+        return min(plan.length(), step + 1)
+    expected = (speed + step / seconds) / 2
+    fresh = step - (plan.amendments[-1].step if plan.amendments else 0) < 10 * plan.log_every
+    if fresh or abs((plan.length() - step) / expected - left) < max(3.0, 0.1 * left):
+        return plan.length()
+    return min(2**62 if longer else plan.length(), step + max(1, int(left * expected)))
+
+
 def unmeasured(experiment: Experiment, limits: Limits) -> Plan:
     """The plan as far as it follows from the experiment and the limits alone."""
     training, game = experiment.training, experiment.task.game

@@ -1,7 +1,7 @@
 """A sitting at a run: from its start or its newest checkpoint to the end, a limit or an interruption."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,18 +9,26 @@ import torch
 import torch.distributed as dist
 
 from sparring import evaluation
-from sparring.errors import RunError
+from sparring.errors import Divergence, RunError, TrainingError
 from sparring.experiment import Experiment, Material
+from sparring.files import writing
 from sparring.limits import Bound, Limits
 from sparring.metrics import Specimens
 from sparring.modalities.conditions import ConditionTable
 from sparring.modalities.table import Table
 from sparring.plan import Plan
-from sparring.planning import make_plan
+from sparring.planning import affordable, make_plan
+from sparring.remedies import experiment_after, remedy
 from sparring.restoring import examples, sheet
 from sparring.run import Run
 from sparring.tasks.picture import PictureTask
 from sparring.training import Engine, sample
+from sparring.watch import NotFinite
+from sparring.watching import Watching, acts
+
+Kept = tuple[dict[str, torch.Tensor], dict[str, Any]] | None
+Trouble = tuple[int, str]
+"""Which detector wants the run to go back, and what it saw."""
 
 GRID = 64
 """Samples in the picture that is drawn again and again from the same latents."""
@@ -73,6 +81,7 @@ class Session:
         self.select = material.reader(held, experiment.seed + 1) if len(held) else None
         self.earlier = 0.0
         self.notes: list[str] = []
+        self.changes: tuple[str, ...] = ()
         self.engine = self._restored() or self._started()
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
         self.saved = self.engine.step_number if run.generator.is_file() else 0
@@ -101,23 +110,28 @@ class Session:
         tensors, counters, damaged = kept
         return self._prepared((tensors, counters), [*damaged, f"goes on after step {counters['step']:,}"])
 
-    def _prepared(self, kept: tuple[dict[str, torch.Tensor], dict[str, Any]] | None, notes: list[str]) -> Engine:
+    def _prepared(self, kept: Kept, notes: list[str]) -> Engine:
         """The engine of the stored plan in a state that was kept or fresh, with logs that say no more than it."""
+        engine = self._standing(kept)
+        self.notes += notes
+        timing = self.run.records("timing")
+        self.earlier = timing[-1].get("seconds", 0.0) if timing else 0.0
+        self._extend(engine)
+        return engine
+
+    def _standing(self, kept: Kept) -> Engine:
         if dist.is_initialized():
             dist.barrier()
         plan = Plan.from_json(self.run.read(self.run.plan))
         torch.set_num_threads(plan.threads)
-        engine = self._engine(plan)
+        engine, self.changes = self._engine(plan), ()
         if kept is not None:
             engine.load(*kept)
         if self._agreed(engine.step_number) != engine.step_number:
             raise RunError(f"{self.run.folder}: the processes read different checkpoints; is the folder shared by all?")
         if is_first():
             self.run.cut(engine.step_number)
-        self.notes += notes
-        timing = self.run.records("timing")
-        self.earlier = timing[-1].get("seconds", 0.0) if timing else 0.0
-        self._extend(engine)
+            self.watching = Watching(self.run, plan, engine.step_number)
         return engine
 
     def _extend(self, engine: Engine) -> None:
@@ -144,33 +158,100 @@ class Session:
 
     def play(self) -> Iterator[Record]:
         """Steps to the end."""
-        engine, since, clock = self.engine, self.engine.step_number, time.monotonic()
+        since, clock = self.engine.step_number, time.monotonic()
         try:
             for note in self.notes:
                 yield self._record({}, 0.0, note)
-            while engine.step_number < engine.plan.length():
-                self._add(engine.step())
+            while self.engine.step_number < self.engine.plan.length():
+                trouble = self._step()
+                engine = self.engine
                 last = engine.step_number >= engine.plan.length()
-                if engine.step_number % engine.plan.log_every and not last:
+                if trouble is None and engine.step_number % engine.plan.log_every and not last:
                     continue
-                speed = (engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
-                yield self._log(speed)
-                yield from self._keep_to_budget(speed)
-                if engine.step_number % engine.plan.save_every == 0 and not last:
-                    yield from self._stop_if_similar_enough()
-                    self._save()
-                since, clock = engine.step_number, time.monotonic()
+                if trouble is None:
+                    speed = (engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
+                    yield self._log(speed)
+                    trouble = yield from self._look()
+                if trouble is not None:
+                    yield self._go_back(*trouble)
+                else:
+                    yield from self._keep_to_budget(speed)
+                    if engine.step_number % engine.plan.save_every == 0 and not last:
+                        yield from self._stop_if_similar_enough()
+                        self._save()
+                since, clock = self.engine.step_number, time.monotonic()
         except GeneratorExit:
-            if engine.step_number != self.saved and not self.sums:
+            if self.engine.step_number != self.saved and not self.sums:
                 self._save()
             raise
-        if engine.step_number != self.saved:
+        if self.engine.step_number != self.saved:
             if is_first():
                 # Before the checkpoint, which would otherwise end a run whose last numbers are missing.
                 self._judge()
             self._save()
         if dist.is_initialized():
             dist.barrier()
+
+    def _step(self) -> Trouble | None:
+        """One step; what is to be done where it diverged."""
+        engine = self.engine
+        if (changes := engine.plan.changes(engine.step_number)) != self.changes:
+            changed = experiment_after(self.experiment, changes)
+            engine.adopt(changed.task, changed.training)
+            self.changes = changes
+        engine.measures = (engine.step_number + 1) % engine.plan.log_every == 0
+        try:
+            self._add(engine.step())
+        except Divergence as found:
+            number = next((i for i, d in enumerate(engine.training.watch) if isinstance(d, NotFinite)), None)
+            if number is None or engine.training.watch[number].remedy != "roll-back":
+                raise
+            return number, str(found)
+        return None
+
+    def _look(self) -> Generator[Record, None, Trouble | None]:
+        """Tells what the detectors find; what is to be done, where one of them wants more than that.
+
+        Raises:
+            TrainingError: a detector stops the run.
+        """
+        detectors = self.engine.training.watch
+        alarms = self.watching.alarms(detectors) if is_first() else {}
+        for number, text in alarms.items():
+            if detectors[number].remedy == "tell" and not isinstance(detectors[number], NotFinite):
+                self.watching.tell(detectors[number], self.engine, text)
+                yield self._record({}, 0.0, text)
+        acting = next((n for n, d in enumerate(detectors) if n in alarms and acts(d)), -1)
+        if (acting := self._agreed(acting)) < 0:
+            return None
+        text = alarms.get(acting, "the first process saw an alarm")
+        if detectors[acting].remedy != "roll-back":
+            raise TrainingError(f"{text}; stopped after step {self.engine.step_number:,} by {detectors[acting].name}")
+        return acting, text
+
+    def _go_back(self, number: int, text: str) -> Record:
+        """Goes back to the last whole checkpoint, or to the start, and on with one thing changed.
+
+        Raises:
+            TrainingError: it has been tried as often as may be.
+        """
+        plan, training = self.engine.plan, self.engine.training
+        tried = sum(bool(amendment.changes) for amendment in plan.amendments)
+        if tried >= training.rescues:
+            raise TrainingError(f"{text}; the run has gone back {tried} times before (training.rescues)")
+        kept = self.run.restore()
+        back = 0 if kept is None else kept[1]["step"]
+        played = self.experiment.but(task=self.engine.task, training=training)
+        changes = remedy(played, training.watch[number].change, self.material.spec, plan.precision)
+        if is_first():
+            # The amendment last: without it, the run comes to the same place again.
+            self.run.forget(back)
+            self.run.cut(back)
+            self.run.write(self.run.plan, plan.changed(back, changes, text).to_json())
+        self.engine, self.sums, self.saved = self._standing(None if kept is None else kept[:2]), {}, back
+        if is_first() and kept is not None:
+            self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
+        return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
 
     def _judge(self) -> evaluation.Evaluation:
         """Quick numbers of what the model makes now, kept in ``metrics.jsonl``."""
@@ -194,7 +275,8 @@ class Session:
         self.sums = {}
         record = self._record(terms, speed * engine.plan.images_per_step)
         if is_first():
-            self.run.append("log", {"step": record.step, "images": record.images, "terms": terms})
+            signs = self.watching.signs(engine)
+            self.run.append("log", {"step": record.step, "images": record.images, "terms": terms} | signs)
             timing = {"images_per_second": round(record.images_per_second, 2), "seconds": round(record.seconds, 3)}
             self.run.append("timing", {"step": record.step, **timing})
         return record
@@ -208,24 +290,12 @@ class Session:
         plan = self.engine.plan
         if plan.minutes is None:
             return
-        length = self._agreed(self._affordable(speed))
+        asked = bool(self.limits.steps or self.limits.images)
+        length = affordable(plan, self.engine.step_number, seconds=self.seconds(), speed=speed, longer=not asked)
+        length = self._agreed(length)
         if length != plan.length():
             self._amend(self.engine, length)
             yield self._record({}, 0.0, f"the speed changed: {length:,} steps fit into {plan.minutes:g} minutes")
-
-    def _affordable(self, speed: float) -> int:
-        """The length that fits the budget; the planned one where the gap is small or the last change fresh."""
-        plan, step, seconds = self.engine.plan, self.engine.step_number, self.seconds()
-        assert plan.minutes is not None, "only a run with a budget is kept to it"
-        left = plan.minutes * 60 - seconds
-        if left <= 0:
-            return min(plan.length(), step + 1)
-        expected = (speed + step / seconds) / 2
-        fresh = step - (plan.amendments[-1].step if plan.amendments else 0) < 10 * plan.log_every
-        if fresh or abs((plan.length() - step) / expected - left) < max(3.0, 0.1 * left):
-            return plan.length()
-        asked = self.limits.steps or self.limits.images
-        return min(plan.length() if asked else 2**62, step + max(1, int(left * expected)))
 
     def _agreed(self, number: int) -> int:
         """The first process's number, in all processes."""
@@ -283,6 +353,8 @@ class Session:
         if made.given is not None:
             codec, shown = sheet(made)
         self.run.write_tensors(self.run.generator, averages)
-        self.run.samples.mkdir(exist_ok=True)
-        codec.preview(shown, self.run.samples / f"{self.saved:08d}.png")
+        picture = self.run.samples / f"{self.saved:08d}.png"
+        with writing(picture):
+            picture.parent.mkdir(exist_ok=True)
+            codec.preview(shown, picture)
         self.run.save(self.saved, tensors, counters, keep=self.experiment.training.keep)

@@ -4,6 +4,7 @@ A step is a pure function of (experiment, plan, weights, optimiser state, two co
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar, Literal
@@ -14,15 +15,18 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.data.reader import Batches
-from sparring.errors import RequestError, TrainingError
+from sparring.errors import Divergence
 from sparring.games import Game, Play, Turn
 from sparring.optimisers import Adam, Optimiser
 from sparring.part import Part
 from sparring.plan import Plan
+from sparring.processes import average_over_processes, parts
 from sparring.randomness import Noise, derive, seed_torch
 from sparring.tasks import Task
 from sparring.types import Batch, DataSpec, Samples, Terms
+from sparring.watch import EVERY, Detector
 
+_REMEDIES = "try a lower training.optimiser.rate, training.clip=1 or training.precision=fp32"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 
 
@@ -50,6 +54,11 @@ class Training(Part):
     )
     images: int = Field(default=1_000_000, ge=1, description="length of a run for which none is asked, in images seen")
     keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
+    watch: tuple[Detector, ...] = Field(default=EVERY, description="detectors of divergence, collapse and overfitting")
+    watch_every: int = Field(default=50, ge=1, description="steps from one observation to the next, at least")
+    rescues: int = Field(
+        default=3, ge=0, description="times that a run goes back and changes one thing before it stops"
+    )
 
 
 class Engine:
@@ -62,6 +71,8 @@ class Engine:
         images: real items seen in counting turns, over all processes.
         position: real items read, over all turns and processes.
         plan: the plan; may be replaced by an amended one between steps.
+        measures: whether the next step measures gradients.
+        gradients: norm of each player's gradient, before clipping, in the last step that measured them.
     """
 
     def __init__(  # noqa: PLR0913
@@ -80,7 +91,7 @@ class Engine:
         self.train, self.select, self.seed, self.device = train, select, seed, device
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
-        self.parts = _parts(training, self.rank, self.world)
+        self.parts = parts(training.batch, training.accumulate, self.rank, self.world)
         self.dtype = _DTYPES[plan.precision]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "weights"))
@@ -89,6 +100,12 @@ class Engine:
         self.averages.requires_grad_(False)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.step_number = self.images = self.position = 0
+        self.measures = False
+        self.gradients: dict[str, float] = {}
+
+    def adopt(self, task: Task, training: Training) -> None:
+        """Goes on with other settings; players, batch and the parts that hold a memory must be the same."""
+        self.task, self.game, self.training = task, task.game, training
 
     def _placed(self, modules: nn.ModuleDict) -> nn.ModuleDict:
         modules = modules.to(self.device, self.dtype)
@@ -103,7 +120,7 @@ class Engine:
             The terms of all turns, detached, named ``turn/term``.
 
         Raises:
-            TrainingError: a term is not finite.
+            Divergence: a term is not finite, or in several processes a gradient.
         """
         self.players.train()
         found: Terms = {}
@@ -128,8 +145,9 @@ class Engine:
             with self.autocast():
                 terms = turn.terms(play)
             total = torch.stack(list(terms.values())).sum()
-            if not torch.isfinite(total):
-                raise TrainingError(_not_finite(terms, turn, self.step_number))
+            # Of several processes all must find it; there the shared gradient tells.
+            if self.world == 1 and not torch.isfinite(total):
+                raise Divergence(_not_finite(terms, turn, self.step_number))
             if turn.skip is None or not turn.skip(terms):
                 (total / len(self.parts)).backward()
             found = {n: found.get(n, 0) + v.detach() / len(self.parts) for n, v in terms.items()}
@@ -144,7 +162,7 @@ class Engine:
     def _play(self, key: tuple[int, ...], rows: slice) -> Play:
         return Play(
             players=self.players,
-            batch=self._ready(self.task.batch(self.train.batch(self.position, rows))),
+            batch=self.ready(self.task.batch(self.train.batch(self.position, rows))),
             noise=Noise(key, rows, self.training.batch, self.device, self.dtype),
             step=self.step_number,
             images=self.images,
@@ -156,10 +174,10 @@ class Engine:
     def _held_back(self, rows: slice) -> Batch | None:
         if self.select is None:
             return None
-        return self._ready(self.task.batch(self.select.batch(self.position, rows)))
+        return self.ready(self.task.batch(self.select.batch(self.position, rows)))
 
-    def _ready(self, batch: Batch) -> Batch:
-        """The batch on the device in the run's number format and layout."""
+    def ready(self, batch: Batch) -> Batch:
+        """A batch on the device in the run's number format and layout."""
 
         def move(tensor: Tensor) -> Tensor:
             if tensor.is_floating_point():
@@ -172,7 +190,9 @@ class Engine:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which networks run."""
-        if self.plan.precision != "bf16":
+        # What the training says goes before what was found fastest: a remedy may take fp32.
+        asked = self.training.precision
+        if (self.plan.precision if asked == "auto" else asked) != "bf16":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
@@ -187,7 +207,9 @@ class Engine:
         gradients = [w.grad for w in player.parameters() if w.grad is not None]
         if not gradients:
             return
-        _average_over_processes(gradients, self.world)
+        average_over_processes(gradients, self.world)
+        if self.measures or self.world > 1:
+            self._measure(name, gradients)
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(player.parameters(), self.training.clip)
         settings = self.training.per_player.get(name, self.training.optimiser)
@@ -195,6 +217,13 @@ class Engine:
             group.update(settings.settings(self.plan.progress(self.step_number)))
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+
+    def _measure(self, name: str, gradients: list[Tensor]) -> None:
+        norm = float(torch.stack(torch._foreach_norm(gradients)).norm())
+        if self.world > 1 and not math.isfinite(norm):
+            raise Divergence(f"the gradient of the {name} in step {self.step_number} is not finite; {_REMEDIES}")
+        if self.measures:
+            self.gradients[name] = norm
 
     def _optimiser(self, name: str) -> torch.optim.Optimizer:
         """A player's optimiser, made when it first learns: modules may be built lazily from the first batch."""
@@ -207,7 +236,7 @@ class Engine:
         """Floating-point buffers (running statistics, adaptive strengths) are averaged over processes."""
         if self.world > 1:
             buffers = [b for b in self.players.buffers() if b.is_floating_point()]
-            _average_over_processes(buffers, self.world)
+            average_over_processes(buffers, self.world)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -244,7 +273,7 @@ class Engine:
         with torch.no_grad():
             for block in range(8):
                 numbers = range(block * size, (block + 1) * size)
-                batch = self._ready(self.task.batch(self.train.batch(block * size, slice(0, size))))
+                batch = self.ready(self.task.batch(self.train.batch(block * size, slice(0, size))))
                 latents = self.game.draw(0, numbers).to(self.device, self.dtype)
                 self.game.sample(self.averages, batch.condition, latents)
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -275,35 +304,9 @@ class Engine:
         self.step_number, self.images, self.position = (counters[k] for k in ("step", "images", "position"))
 
 
-def _parts(training: Training, rank: int, world: int) -> list[slice]:
-    """The rows of the global batch that this process computes, one slice an accumulated part."""
-    share, rest = divmod(training.batch, world * training.accumulate)
-    if rest or not share:
-        raise RequestError(
-            f"a batch of {training.batch} does not divide among {world} processes times {training.accumulate} "
-            f"accumulated parts; set training.batch to a multiple of {world * training.accumulate}"
-        )
-    start = rank * share * training.accumulate
-    return [slice(start + i * share, start + (i + 1) * share) for i in range(training.accumulate)]
-
-
-def _average_over_processes(tensors: Sequence[Tensor], world: int) -> None:
-    """One flat all-reduce; exact where the wrappers of torch are not, with several networks and double backward."""
-    if world == 1 or not tensors:
-        return
-    flat = torch.cat([t.reshape(-1) for t in tensors])
-    dist.all_reduce(flat)
-    flat /= world
-    for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-        tensor.copy_(mean.view_as(tensor))
-
-
 def _not_finite(terms: Terms, turn: Turn, step: int) -> str:
     wrong = ", ".join(f"{n} = {v.item()}" for n, v in terms.items() if not torch.isfinite(v))
-    return (
-        f"{wrong or 'the sum of terms'} in the {turn.name}'s turn of step {step} is not finite; "
-        "try a lower training.optimiser.rate, training.clip=1 or training.precision=fp32"
-    )
+    return f"{wrong or 'the sum of terms'} in the {turn.name}'s turn of step {step} is not finite; {_REMEDIES}"
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -20,11 +20,11 @@ FLOORS = {
     **dict.fromkeys(["modalities", "networks"], 2),
     **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
-    **dict.fromkeys(["training", "plan", "run", "tiles", "watch", "tasks"], 4),
+    **dict.fromkeys(["training", "plan", "run", "tiles", "watch", "signs", "processes", "tasks"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
-    **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal"], 7),
-    **dict.fromkeys(["report", "explore", "session", "learning", "checks", "catalogue", "forecast"], 8),
+    **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies"], 7),
+    **dict.fromkeys(["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "options", "web", "__main__"], 10),
 }

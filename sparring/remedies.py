@@ -1,0 +1,66 @@
+"""Remedies: the one thing that is changed when a run goes back, as settings of its experiment."""
+
+import json
+from collections.abc import Iterator
+
+from sparring.augment import AdaptiveAugment, DiffAugment, View
+from sparring.experiment import Experiment
+from sparring.types import DataSpec
+from sparring.watch import Change
+
+
+def remedy(experiment: Experiment, wished: Change, spec: DataSpec, precision: str) -> tuple[str, ...]:
+    """Settings that differ from the experiment's: those of the wished change, or of the next that can be made.
+
+    Args:
+        experiment: as it was played, earlier changes included.
+        wished: what a detector would change.
+        spec: of the data.
+        precision: in which the networks ran.
+    """
+    ways = {
+        "augmentation": lambda: tuple(_augmented(experiment, spec)),
+        "fp32": lambda: ("training.precision=fp32",) if precision == "bf16" else (),
+        "clip": lambda: _clipped(experiment),
+        "rate": lambda: tuple(_slower(experiment)),
+    }
+    tried = [wished, *(way for way in ("fp32", "rate") if way != wished)]
+    return next(changes for way in tried if (changes := ways[way]()))
+
+
+def experiment_after(experiment: Experiment, changes: tuple[str, ...]) -> Experiment:
+    """The experiment as it is played after the changes of a plan."""
+    for change in changes:
+        experiment = experiment.override(change)
+    return experiment
+
+
+def _slower(experiment: Experiment) -> Iterator[str]:
+    """Half the rate of every optimiser."""
+    training = experiment.training
+    yield f"training.optimiser.rate={_rate(training.optimiser) / 2!r}"
+    for name, optimiser in training.per_player.items():
+        yield f"training.per_player.{name}.rate={_rate(optimiser) / 2!r}"
+
+
+def _rate(optimiser: object) -> float:
+    rate = getattr(optimiser, "rate")  # noqa: B009  (every optimiser has one, the kind does not say so)
+    return float(rate)
+
+
+def _clipped(experiment: Experiment) -> tuple[str, ...]:
+    clip = experiment.training.clip
+    return (f"training.clip={1.0 if clip is None or clip > 1 else clip / 2!r}",)
+
+
+def _augmented(experiment: Experiment, spec: DataSpec) -> Iterator[str]:
+    """Adaptive augmentation that sets in sooner, or augmentation where there is none; for pictures alone."""
+    game = experiment.task.game
+    if "views" not in type(game).model_fields or len(spec.shape) != 3:
+        return
+    views: tuple[View, ...] = getattr(game, "views")  # noqa: B009  (a field of some games)
+    adaptive = next((view for view in views if isinstance(view, AdaptiveAugment)), None)
+    if adaptive is not None:
+        yield f"task.game.views.{adaptive.name}.target={adaptive.target / 2!r}"
+    elif not any(isinstance(view, DiffAugment) for view in views):
+        yield f"task.game.views={json.dumps([view.to_json() for view in (DiffAugment(), *views)])}"

@@ -1,0 +1,90 @@
+"""Signs: what is observed of a game now and then, on a few fixed items and from fixed latents.
+
+It costs a pass forward of each player over :data:`COUNT` items, and changes nothing that training goes by.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from sparring.training import Engine
+from sparring.types import Batch, precise, verdict
+from sparring.watch import Signs
+
+COUNT = 64
+"""Items that are looked at."""
+
+
+@torch.no_grad()
+def observe(engine: Engine) -> Signs:
+    """What :mod:`sparring.watch` looks at.
+
+    Returns:
+        ``weights NAME`` and, where the step measured them, ``gradient NAME``: norms; of an adversarial game also
+        ``real``, ``fake``, ``held back`` (mean scores), ``largest score``, ``score spread``, ``separation``, ``gap``
+        and ``gap certainty``; ``diversity`` of generated items as a share of the data's. None is what is not finite.
+    """
+    found = {f"gradient {name}": norm for name, norm in engine.gradients.items()}
+    for name, player in engine.players.items():
+        weights = list(player.parameters())
+        if weights:
+            found[f"weights {name}"] = float(torch.stack(torch._foreach_norm(weights)).norm())
+    if all(map(math.isfinite, found.values())):
+        engine.players.eval()
+        with torch.random.fork_rng(devices=[]), engine.autocast():
+            torch.manual_seed(0)
+            found |= _of_items(engine)
+        engine.players.train()
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def _of_items(engine: Engine) -> dict[str, float]:
+    rows = slice(0, min(COUNT, len(engine.train)))
+    real = engine.ready(engine.task.batch(engine.train.batch(0, rows)))
+    latents = engine.game.draw(0, range(len(real))).to(engine.device, engine.dtype)
+    fake = precise(engine.game.sample(engine.players, real.condition, latents).value)
+    found = {"diversity": _variety(fake) / max(_variety(real.target), 1e-12)}
+    if not engine.game.adversarial or "discriminator" not in engine.optimisers:
+        return found
+    judged = (
+        _scores(engine, real),
+        _scores(engine, Batch(fake.to(real.target), real.condition, real.mask, real.lengths)),
+    )
+    found |= _between(*judged)
+    if engine.select is not None:
+        held = engine.ready(engine.task.batch(engine.select.batch(0, slice(0, min(COUNT, len(engine.select))))))
+        found |= _gap(judged[0], _scores(engine, held), judged[1])
+    return found
+
+
+def _scores(engine: Engine, batch: Batch) -> Tensor:
+    return verdict(engine.game.score(engine.players, batch)).double()
+
+
+def _variety(items: Tensor) -> float:
+    """Root mean square deviation of an item's values from their means."""
+    return float(items.double().flatten(1).var(0, correction=0).mean().sqrt())
+
+
+def _between(real: Tensor, fake: Tensor) -> dict[str, float]:
+    both = torch.cat([real, fake])
+    deviation = float(((real.var(correction=0) + fake.var(correction=0)) / 2).sqrt())
+    return {
+        "real": float(real.mean()),
+        "fake": float(fake.mean()),
+        "largest score": float(both.abs().max()),
+        "score spread": float(both.max() - both.min()),
+        "separation": float(real.mean() - fake.mean()) / max(deviation, 1e-12),
+    }
+
+
+def _gap(real: Tensor, held: Tensor, fake: Tensor) -> dict[str, float]:
+    """r_v of Karras et al. 2020, eq. 1, and how far it is from chance."""
+    told_apart, difference = float(real.mean() - fake.mean()), float(real.mean() - held.mean())
+    error = float((real.var(correction=0) / len(real) + held.var(correction=0) / len(held)).sqrt())
+    return {
+        "held back": float(held.mean()),
+        "gap": difference / told_apart if told_apart > 0 else 0.0,
+        "gap certainty": difference / max(error, 1e-12),
+    }

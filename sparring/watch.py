@@ -1,0 +1,160 @@
+"""Watching: detectors of divergence, collapse and overfitting, and what is done about each.
+
+A detector is a pure function of what was observed so far (:mod:`sparring.signs`), which the log holds, so that a
+resumed run sees what an uninterrupted one saw.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from sparring.part import Part
+
+Signs = dict[str, float | None]
+"""Named numbers of one observation; None is one that is not finite."""
+
+Remedy = Literal["tell", "stop", "roll-back"]
+Change = Literal["rate", "clip", "fp32", "augmentation"]
+
+_REMEDY = "tell; stop; or roll-back to the last checkpoint and change one thing"
+_CHANGE = "what a roll-back changes: halve the rate, clip gradients, take fp32, augment more"
+
+
+class Detector(Part):
+    """The kind."""
+
+    kind: ClassVar[str] = "detector"
+    home: ClassVar[str] = "sparring.watch"
+
+    remedy: Remedy
+    change: Change
+
+    @abstractmethod
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        """What is wrong, in words, where the newest observation makes it so; told once while it lasts."""
+
+
+class NotFinite(Detector):
+    """A term, a gradient or a weight is not a number or infinite. A term is caught in its own step."""
+
+    remedy: Remedy = Field(default="roll-back", description=f"{_REMEDY}; to tell is to stop")
+    change: Change = Field(default="rate", description=_CHANGE)
+
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        wrong = [name for name, value in history[-1].items() if value is None]
+        return f"{', '.join(wrong)}: not finite" if wrong else None
+
+
+class Exploded(Detector):
+    """Scores or gradients have left every useful range."""
+
+    score: float = Field(default=1e4, gt=0, description="largest score of an item")
+    gradient: float = Field(default=1e6, gt=0, description="largest norm of a player's gradient")
+    patience: int = Field(default=2, ge=1, description="observations in a row")
+    remedy: Remedy = Field(default="tell", description=_REMEDY)
+    change: Change = Field(default="clip", description=_CHANGE)
+
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        def holds(signs: Signs) -> bool:
+            steep = any(_of(signs, name) > self.gradient for name in signs if name.startswith("gradient "))
+            return steep or _of(signs, "largest score") > self.score
+
+        if not _begins(history, self.patience, holds):
+            return None
+        score = _of(history[-1], "largest score")
+        return f"scores or gradients explode (largest score {score:.3g}): the players no longer learn from each other"
+
+
+class Vanished(Detector):
+    """The discriminator says the same of everything."""
+
+    spread: float = Field(default=1e-6, ge=0, description="difference of the highest and lowest score, at most")
+    patience: int = Field(default=3, ge=1, description="observations in a row")
+    remedy: Remedy = Field(default="tell", description=_REMEDY)
+    change: Change = Field(default="rate", description=_CHANGE)
+
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        if not _begins(history, self.patience, lambda s: _of(s, "score spread", self.spread + 1) <= self.spread):
+            return None
+        return "the discriminator gives every item the same score: the generator learns nothing from it"
+
+
+class Won(Detector):
+    """The discriminator tells every real item from every generated one by far, for long."""
+
+    separation: float = Field(
+        default=3.5, gt=0, description="distance of mean scores in their standard deviations, at least"
+    )
+    patience: int = Field(default=20, ge=1, description="observations in a row")
+    remedy: Remedy = Field(default="tell", description=_REMEDY)
+    change: Change = Field(default="augmentation", description=_CHANGE)
+
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        if not _begins(history, self.patience, lambda s: _of(s, "separation") >= self.separation):
+            return None
+        return (
+            f"the discriminator has won: real and generated scores are {_of(history[-1], 'separation'):.3g} deviations "
+            "apart, and the generator no longer catches up"
+        )
+
+
+class Collapsed(Detector):
+    """What is made from fixed latents has become alike, measured by the data's own variety."""
+
+    share: float = Field(default=0.1, gt=0, lt=1, description="deviation of generated items, as a share of the data's")
+    patience: int = Field(default=3, ge=1, description="observations in a row")
+    grace: int = Field(
+        default=20, ge=0, description="observations in which a generator that was never varied may begin"
+    )
+    remedy: Remedy = Field(default="tell", description=_REMEDY)
+    change: Change = Field(default="rate", description=_CHANGE)
+
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        known = [number for number, signs in enumerate(history) if _of(signs, "diversity", 1.0) > 2 * self.share]
+        seen = history[min(known[0] if known else self.grace, self.grace) :]
+        if not _begins(seen, self.patience, lambda s: _of(s, "diversity", 1.0) < self.share):
+            return None
+        return (
+            f"the generator has collapsed: what it makes varies {100 * _of(history[-1], 'diversity'):.2g} % as much as "
+            "the data"
+        )
+
+
+class Overfits(Detector):
+    """The discriminator knows its training items by heart: it takes held-back ones for generated."""
+
+    gap: float = Field(
+        default=0.9, gt=0, description="(learned - held back) / (learned - generated) between mean scores, at least"
+    )
+    certainty: float = Field(default=4.0, ge=0, description="learned - held back in its standard errors, at least")
+    patience: int = Field(default=10, ge=1, description="observations in a row")
+    remedy: Remedy = Field(default="tell", description=_REMEDY)
+    change: Change = Field(default="augmentation", description=_CHANGE)
+
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        def holds(signs: Signs) -> bool:
+            return _of(signs, "gap") >= self.gap and _of(signs, "gap certainty") >= self.certainty
+
+        if not _begins(history, self.patience, holds):
+            return None
+        return (
+            f"the discriminator learns its items by heart: held-back ones stand {100 * _of(history[-1], 'gap'):.0f} % "
+            "of the way to generated ones; more data or augmentation are needed"
+        )
+
+
+EVERY: tuple[Detector, ...] = (NotFinite(), Exploded(), Vanished(), Won(), Collapsed(), Overfits())
+
+
+def _of(signs: Signs, name: str, missing: float = 0.0) -> float:
+    found = signs.get(name)
+    return missing if found is None else found
+
+
+def _begins(history: Sequence[Signs], patience: int, holds: Callable[[Signs], bool]) -> bool:
+    """Whether the last ``patience`` observations hold, and the one before them does not."""
+    if len(history) < patience or not all(holds(signs) for signs in history[-patience:]):
+        return False
+    return len(history) == patience or not holds(history[-patience - 1])

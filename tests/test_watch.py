@@ -1,0 +1,250 @@
+import json
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from test_run import contents
+from toys import engine, items
+
+from sparring.data.arrays import Arrays
+from sparring.errors import Divergence, TrainingError
+from sparring.games.latent import Latent
+from sparring.learning import steps
+from sparring.limits import Limits
+from sparring.losses import RelativisticPairing
+from sparring.networks.mlp import Mlp
+from sparring.optimisers import Adam, Sgd
+from sparring.penalties import R1, R2, WeightClipping
+from sparring.plan import Plan
+from sparring.proposal import propose
+from sparring.run import Run
+from sparring.signs import observe
+from sparring.training import Training
+from sparring.watch import EVERY, Collapsed, Detector, Exploded, NotFinite, Overfits, Vanished, Won
+
+SMALL = Mlp(width=16)
+PICTURE = (1, 4, 4)
+EVERY_STEPS = 2
+
+
+def watched(playing, count, detectors=EVERY):
+    """Alarms by the name of their detector and the step, observed every other step."""
+    history, found = [], {}
+    for step in range(1, count + 1):
+        playing.measures = step % EVERY_STEPS == 0
+        playing.step()
+        if step % EVERY_STEPS == 0:
+            history.append(observe(playing))
+            for detector in detectors:
+                if detector(history):
+                    found.setdefault(detector.name, step)
+    return found, history
+
+
+def training(**others):
+    return Training(batch=16, optimiser=Adam(rate=1e-3), **others)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_healthy_runs_raise_no_alarm(seed):
+    regularised = Latent(network=SMALL, loss=RelativisticPairing(), penalties=(R1(), R2()))
+    game, shape = (Latent(network=SMALL), (2,)) if seed % 2 else (regularised, PICTURE)
+    playing = engine(game, shape=shape, training=training(), data=items(shape, 160, seed), seed=seed)
+    found, history = watched(playing, 60)
+    assert found == {}
+    assert len(history) == 30
+    assert all(value is not None for signs in history for value in signs.values())
+
+
+def test_a_discriminator_that_has_won_is_seen_within_its_patience():
+    still = training(per_player={"generator": Sgd(rate=1e-12), "discriminator": Adam(rate=1e-2)})
+    playing = engine(Latent(network=SMALL), shape=PICTURE, training=still)
+    found, _ = watched(playing, 120, (Won(patience=5),))
+    assert found["won"] <= 120
+
+
+def test_a_generator_that_collapses_is_seen_within_six_steps():
+    playing = engine(Latent(network=SMALL), shape=PICTURE, training=training())
+    _, history = watched(playing, 20)
+    assert history[-1]["diversity"] > 0.3
+    with torch.no_grad():
+        for matrix in playing.players["generator"].parameters():
+            if matrix.ndim > 1:
+                matrix.mul_(0.02)
+    kept, found = list(history), None
+    for step in range(1, 9):
+        playing.step()
+        if step % EVERY_STEPS == 0:
+            kept.append(observe(playing))
+            found = found or (Collapsed()(kept) and step)
+    assert found == 6
+
+
+def test_a_generator_that_never_varied_is_seen_after_the_grace():
+    history = [{"diversity": 0.01}] * 40
+    assert [n for n in range(1, 41) if Collapsed(grace=20, patience=3)(history[:n])] == [23]
+
+
+def test_a_discriminator_that_learns_few_items_by_heart_is_seen():
+    data = items((1, 8, 8), 56)  # sixteen of which are held back
+    playing = engine(Latent(network=Mlp(width=128)), shape=(1, 8, 8), training=training(), data=data)
+    found, _ = watched(playing, 120, (Overfits(),))
+    assert found["overfits"] <= 120
+
+
+def test_a_discriminator_without_an_opinion_is_seen():
+    game = Latent(network=SMALL, constraints=(WeightClipping(bound=1e-12),))
+    found, _ = watched(engine(game, training=training()), 8)
+    assert found["vanished"] == 6
+
+
+def test_exploding_scores_are_seen_before_they_are_infinite():
+    from sparring.losses import Wasserstein
+
+    playing = engine(Latent(network=SMALL, loss=Wasserstein()), training=Training(batch=16, optimiser=Sgd(rate=0.3)))
+    history, seen = [], None
+    try:
+        for _ in range(20):
+            playing.step()
+            history.append(observe(playing))
+            seen = seen or (Exploded(patience=1)(history) and len(history))
+    except Divergence:
+        pass
+    assert seen is not None
+    assert math.isfinite(history[seen - 1]["largest score"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_weight_that_is_not_finite_is_seen_and_named(value):
+    playing = engine()
+    playing.step()
+    with torch.no_grad():
+        next(iter(playing.players["generator"].parameters())).view(-1)[0] = value
+    assert NotFinite()([observe(playing)]) == "weights generator: not finite"
+
+
+def test_observing_changes_nothing_that_training_goes_by():
+    first, second = engine(Latent(network=SMALL), shape=PICTURE), engine(Latent(network=SMALL), shape=PICTURE)
+    for _ in range(3):
+        first.step()
+        second.step()
+        before = torch.get_rng_state()
+        observe(second)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(first.state()[0].values(), second.state()[0].values(), strict=True))
+
+
+HISTORIES = {
+    Exploded(patience=2): ({"largest score": 1.0}, {"largest score": 1e5}),
+    Exploded(patience=3): ({"gradient generator": 1.0}, {"gradient generator": 1e7}),
+    Vanished(patience=3): ({"score spread": 1.0}, {"score spread": 0.0}),
+    Won(patience=4): ({"separation": 1.0}, {"separation": 4.0}),
+    Overfits(patience=2): ({"gap": 0.2, "gap certainty": 9.0}, {"gap": 1.0, "gap certainty": 9.0}),
+    Collapsed(patience=3): ({"diversity": 0.8}, {"diversity": 0.05}),
+}
+
+
+@pytest.mark.parametrize("detector", HISTORIES, ids=str)
+def test_a_detector_tells_once_when_its_patience_ends_and_again_when_it_comes_back(detector):
+    well, ill = HISTORIES[detector]
+    once = [well] * 5 + [ill] * 9
+    history = [*once, well, *once]
+    told = [n for n in range(1, len(history) + 1) if detector(history[:n])]
+    assert told == [5 + detector.patience, 20 + detector.patience]
+    assert len(detector(history[: told[0]]).splitlines()) == 1
+
+
+def test_there_is_a_history_for_every_detector():
+    assert {type(d) for d in HISTORIES} | {NotFinite} == set(Detector.parts().values())
+
+
+# A run of its own
+
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
+WILD = ("loss=wasserstein", "training.optimiser=sgd", "training.optimiser.rate=3")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "shades.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
+    return Arrays(path=str(path))
+
+
+def proposed(data, *settings):
+    return propose(data, recipe="dense", settings=(*FIXED, "training.watch_every=1", *settings))
+
+
+def playing(folder, proposal, count=100, **others):
+    return steps(
+        proposal.experiment, folder, limits=Limits(steps=count), material=proposal.material, resume=True, **others
+    )
+
+
+def test_a_run_that_diverges_goes_back_clips_and_ends_the_same_after_a_kill(tmp_path, data):
+    proposal = proposed(data, *WILD, "training.watch.not-finite.change=clip")
+    records = list(playing(tmp_path / "whole", proposal))
+    notes = [record.note for record in records if record.note and "goes back" in record.note]
+    assert len(notes) == 1
+    assert "not finite" in notes[0]
+    assert notes[0].endswith("and on with training.clip=1.0")
+    assert records[-1].step == 100
+    plan = Plan.from_json(json.loads((tmp_path / "whole" / "plan.json").read_text()))
+    (amendment,) = plan.amendments
+    assert amendment.changes == ("training.clip=1.0",)
+    assert plan.changes(amendment.step) == ("training.clip=1.0",)
+    entries = [r for r in Run(tmp_path / "whole").records("log") if "changes" in r]
+    assert [entry["step"] for entry in entries] == [amendment.step]
+    killed = tmp_path / "killed"
+    for stop in (20, 40):
+        records = playing(killed, proposal)
+        for _ in islice(records, stop):
+            pass
+        records.close()
+    list(playing(killed, proposal))
+    first, second = contents(tmp_path / "whole"), contents(killed)
+    assert all(second[name] == first[name] for name in first if not name.startswith("samples/"))
+
+
+def test_a_remedy_is_tried_as_often_as_the_run_says_and_never_with_the_same_settings(tmp_path, data):
+    proposal = proposed(data, "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", "training.rescues=2")
+    with pytest.raises(TrainingError, match=r"is not finite; .* has gone back 2 times before \(training.rescues\)"):
+        list(playing(tmp_path / "run", proposal))
+    plan = Plan.from_json(json.loads((tmp_path / "run" / "plan.json").read_text()))
+    assert [a.changes for a in plan.amendments] == [
+        ("training.optimiser.rate=5e+29",),
+        ("training.optimiser.rate=2.5e+29",),
+    ]
+
+
+def test_without_detectors_divergence_ends_the_run(tmp_path, data):
+    proposal = proposed(data, "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", "training.watch=")
+    with pytest.raises(Divergence, match=r"is not finite; try a lower"):
+        list(playing(tmp_path / "run", proposal))
+
+
+def test_an_alarm_stops_the_run_where_the_field_says_so_and_else_is_told_and_logged(tmp_path, data):
+    quick = "training.watch.won.patience=2", "training.watch.won.separation=1e-9"
+    told = [r for r in playing(tmp_path / "told", proposed(data, *quick)) if r.note]
+    assert any("the discriminator has won" in record.note for record in told)
+    entries = [r for r in Run(tmp_path / "told").records("log") if r.get("alarm") == "won"]
+    assert entries
+    assert all("the discriminator has won" in entry["note"] for entry in entries)
+    stopping = proposed(data, *quick, "training.watch.won.remedy=stop")
+    with pytest.raises(TrainingError, match=r"the discriminator has won: .*; stopped after step \d+ by won"):
+        list(playing(tmp_path / "stopped", stopping))
+
+
+def test_augmentation_is_what_a_run_goes_on_with_where_the_detector_asks_for_it(tmp_path, data):
+    asked = "training.watch.won.remedy=roll-back", "training.watch.won.patience=2", "training.watch.won.separation=1e-9"
+    notes, refusal = [], None
+    try:
+        notes += [r.note for r in playing(tmp_path / "run", proposed(data, *asked)) if r.note]
+    except TrainingError as stopped:
+        refusal = str(stopped)
+    plan = Plan.from_json(json.loads((tmp_path / "run" / "plan.json").read_text()))
+    assert plan.amendments[0].changes[0].startswith("task.game.views=")
+    assert all(a.changes[0].startswith("training.optimiser.rate=") for a in plan.amendments[1:])
+    assert refusal is None or "training.rescues" in refusal

@@ -140,7 +140,7 @@ def full_disks(ledger: Ledger, proposal: Proposal, scratch: Path, draw: random.R
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=True)
         try:
             # Every other run writes without asking for room, so that checkpoints are cut off as well.
-            code = ended(forked(lambda careless=number % 2: _crowded(proposal, place / "run", careless)))
+            code = ended(forked(lambda careless=bool(number % 2): _crowded(proposal, place / "run", careless)))
             stopped, wordless = stopped + (code != 0), wordless + (code not in (0, 1))
             subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
             again = ended(forked(lambda: play(proposal, place / "run", 40)))

@@ -168,8 +168,8 @@ class Session:
                 last = engine.step_number >= engine.plan.length()
                 if trouble is None and engine.step_number % engine.plan.log_every and not last:
                     continue
+                speed = (engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
                 if trouble is None:
-                    speed = (engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
                     yield self._log(speed)
                     trouble = yield from self._look()
                 if trouble is not None:

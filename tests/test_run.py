@@ -145,6 +145,7 @@ def test_an_interrupted_removal_of_a_run_is_seen_as_one(tmp_path, proposal, monk
     assert not run.checkpoints()
     assert run.exists()
     run.clear()
+    run.tidy()
     assert not run.exists()
     assert [p.name for p in run.folder.iterdir()] == ["lock"]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,8 @@ _ITEMS = ("samples", "images", "x", "data", "arr_0")
 _SPLIT = (("x_train", "y_train"), ("x_test", "y_test"))
 _LABELS = ("label", "labels", "y")
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, RuntimeError, MemoryError)
-_BROKEN = (*_UNREADABLE, zipfile.BadZipFile, zlib.error)
+# NumPy reads the header of an array as Python's literals.
+_BROKEN = (*_UNREADABLE, zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError)
 
 Notes = tuple[str, ...]
 

@@ -27,6 +27,15 @@ def pictures(count=6, channels=3):
     return np.random.default_rng(0).integers(0, 256, (count, 8, 7, channels), np.uint8)
 
 
+@pytest.mark.parametrize("header", ["{'descr': '|u1', (", "{'descr'", "(" * 200, "x = 1", "{'shape': (1,}"])
+def test_a_header_that_is_no_header_is_refused_in_one_line(tmp_path, header):
+    text = header.encode().ljust(117) + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64))
+    with pytest.raises(DataError, match=r"cannot be read as NumPy's \.npy") as refusal:
+        Arrays(path=tmp_path / "x.npy").load()
+    assert len(str(refusal.value)) < 400
+
+
 @given(
     arrays.arrays(
         st.sampled_from([np.uint8, np.uint16]),

@@ -13,16 +13,13 @@ from sparring.errors import Divergence, RunError, TrainingError
 from sparring.experiment import Experiment, Material
 from sparring.files import writing
 from sparring.limits import Bound, Limits
-from sparring.metrics import Specimens
-from sparring.modalities.conditions import ConditionTable
-from sparring.modalities.table import Table
 from sparring.plan import Plan
 from sparring.planning import affordable, make_plan
 from sparring.remedies import experiment_after, remedy
-from sparring.restoring import examples, sheet
+from sparring.restoring import sheet
 from sparring.run import Run
-from sparring.tasks.picture import PictureTask
-from sparring.training import Engine, sample
+from sparring.specimens import specimens
+from sparring.training import Engine
 from sparring.watch import NotFinite
 from sparring.watching import Watching, acts
 
@@ -255,7 +252,7 @@ class Session:
 
     def _judge(self) -> evaluation.Evaluation:
         """Quick numbers of what the model makes now, kept in ``metrics.jsonl``."""
-        made = self._specimens(evaluation.QUICK_COUNT)
+        made = specimens(self.engine, self.experiment, self.material, self.run.codec, evaluation.QUICK_COUNT)
         found = evaluation.quick(self.experiment.task, self.material, made, seed=0)
         self.run.append("metrics", {"step": self.engine.step_number, **found.to_json()})
         return found
@@ -316,30 +313,6 @@ class Session:
             self._amend(self.engine, self.engine.step_number)
             yield self._record({}, 0.0, f"{self.limits.until} is reached")
 
-    def _specimens(self, count: int) -> Specimens:
-        """What the averaged players make: of held-back pictures where they are given some, else of latents."""
-        task = self.experiment.task
-        if not isinstance(task, PictureTask):
-            return Specimens(*self._samples(count))
-        splits = self.material.splits
-        rows = splits.select if len(splits.select) else splits.train
-        with self.engine.sampling() as averaged:
-            return examples(task, averaged, self.material, rows[:count])
-
-    def _samples(self, count: int) -> tuple[Any, dict[str, Any]]:
-        """Decoded samples of the averaged players from the first ``count`` latents, with their attributes."""
-        columns, encoded = {}, None
-        if self.material.conditions is not None:
-            table = ConditionTable.load(self.run.codec, self.material.conditions)
-            columns, drawn = table.draw(count, 0, {})
-            encoded = torch.as_tensor(drawn)
-        modality, game = self.material.modality, self.experiment.task.game
-        if isinstance(modality, Table):
-            encoded = modality.conditions(0, range(count), {}, self.experiment.task.attributes)
-        with self.engine.sampling() as averaged:
-            made = sample(game, averaged, encoded, game.draw(0, range(count)))
-        return modality.decode(made.value), columns
-
     def _save(self) -> None:
         """Writes model, picture and, last, the checkpoint, so that a crash leaves none that is newer than the model."""
         self.saved = self.engine.step_number
@@ -348,7 +321,7 @@ class Session:
         tensors, counters = self.engine.state()
         averages = dict(self.engine.averages.state_dict())
         self.run.refuse_full_disk(sum(t.numel() * t.element_size() for t in [*tensors.values(), *averages.values()]))
-        made = self._specimens(GRID)
+        made = specimens(self.engine, self.experiment, self.material, self.run.codec, GRID)
         codec, shown = self.material.modality, made.items
         if made.given is not None:
             codec, shown = sheet(made)

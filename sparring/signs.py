@@ -4,6 +4,7 @@ It costs a pass forward of each player over :data:`COUNT` items, and changes not
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ def _of_items(engine: Engine) -> dict[str, float]:
         return found
     judged = (
         _scores(engine, real),
-        _scores(engine, Batch(fake.to(real.target), real.condition, real.mask, real.lengths)),
+        _scores(engine, replace(real, target=fake.to(real.target))),
     )
     found |= _between(*judged)
     if engine.select is not None:

@@ -24,7 +24,9 @@ FLOORS = {
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies"], 7),
-    **dict.fromkeys(["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching"], 8),
+    **dict.fromkeys(
+        ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
+    ),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "options", "web", "__main__"], 10),
 }

@@ -1,0 +1,48 @@
+"""Specimens: what the averaged players of a run make now, decoded, to be judged and to be looked at."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sparring.experiment import Experiment, Material
+from sparring.metrics import Specimens
+from sparring.modalities.conditions import ConditionTable
+from sparring.modalities.table import Table
+from sparring.restoring import examples
+from sparring.tasks.picture import PictureTask
+from sparring.training import Engine, sample
+
+
+def specimens(engine: Engine, experiment: Experiment, material: Material, codec: Path, count: int) -> Specimens:
+    """What the averaged players make: of held-back pictures where they are given some, else of the first latents.
+
+    Args:
+        engine: the game in progress.
+        experiment: that it plays.
+        material: that it works on.
+        codec: the run's folder of what was learned of the data.
+        count: how many.
+    """
+    if not isinstance(experiment.task, PictureTask):
+        return Specimens(*_samples(engine, experiment, material, codec, count))
+    splits = material.splits
+    rows = splits.select if len(splits.select) else splits.train
+    with engine.sampling() as averaged:
+        return examples(experiment.task, averaged, material, rows[:count])
+
+
+def _samples(
+    engine: Engine, experiment: Experiment, material: Material, codec: Path, count: int
+) -> tuple[Any, dict[str, Any]]:
+    """Decoded samples from the first ``count`` latents, with their attributes."""
+    columns, encoded = {}, None
+    if material.conditions is not None:
+        columns, drawn = ConditionTable.load(codec, material.conditions).draw(count, 0, {})
+        encoded = torch.as_tensor(drawn)
+    modality, game = material.modality, experiment.task.game
+    if isinstance(modality, Table):
+        encoded = modality.conditions(0, range(count), {}, experiment.task.attributes)
+    with engine.sampling() as averaged:
+        made = sample(game, averaged, encoded, game.draw(0, range(count)))
+    return modality.decode(made.value), columns

@@ -239,7 +239,8 @@ def _take(material: Material, rows: np.ndarray, most: int) -> Specimens:
     """At most so many items of a split, spread evenly over it, with their attributes."""
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-    return Specimens(material.data.items[rows], material.columns(rows))
+    given = None if material.data.given is None else material.data.given[rows]
+    return Specimens(material.data.items[rows], material.columns(rows), given)
 
 
 @dataclass(frozen=True)

@@ -182,3 +182,18 @@ def test_denoising_is_learned(tmp_path):
     noisy = np.clip(clean + 30 * np.random.default_rng(9).standard_normal(clean.shape), 0, 255).astype(np.uint8)
     made = model.apply(noisy)
     assert np.square(made - clean).mean() < 0.35 * np.square(noisy - clean).mean()
+
+
+@pytest.mark.parametrize("task", ["denoising", "inpainting", "super-resolution"])
+def test_a_restorer_is_judged_beside_simple_means(tmp_path, task):
+    settings = [*SMALL, "network.width=4", "network.judge.width=4"] + (["task.scale=2"] if "super" in task else [])
+    model = sparring.train("digits", out=tmp_path / "run", task=task, steps=2, settings=settings)
+    found = model.evaluate(count=20, metrics=["psnr", "perceptual-distance", "kid", "hole-psnr"])
+    rows = {row.name.partition("[")[0]: row for row in found.rows}
+    assert {"psnr", "perceptual", "kid"} <= set(rows)
+    assert ("hole-psnr" in rows) == (task == "inpainting")
+    assert {"identity", "mean-colour", "nearest-training", "telea"} & set(rows["psnr"].baselines) >= (
+        {"identity", "mean-colour", "telea"} if task == "inpainting" else {"identity"}
+    )
+    assert rows["psnr"].floor is None
+    assert model.evaluate(count=20, metrics=["psnr"]) == model.evaluate(count=20, metrics=["psnr"])

@@ -47,7 +47,9 @@ def pictured(side: Evidence) -> Evidence:
     """The same with pictures in the place of points, two brightnesses each, and a truth of the other brightness."""
     values = np.clip(100 + 20 * np.nan_to_num(side.items[:].astype(float)), 0, 255).astype(np.uint8)
     tiles = np.repeat(np.repeat(values[:, None, :, None], 12, 1), 6, 2)
-    return replace(side, items=tiles, truth=tiles[:, :, ::-1])
+    known = np.where(np.arange(tiles.shape[2]) < 3, 0, 255).astype(np.uint8)
+    alpha = np.broadcast_to(known[:, None], (*tiles.shape[:3], 1))
+    return replace(side, items=tiles, truth=tiles[:, :, ::-1], given=np.concatenate([tiles, alpha], 3))
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

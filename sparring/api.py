@@ -206,11 +206,13 @@ def apply(  # noqa: PLR0913
     return apply_files(restorer, jobs, overwrite=overwrite, on_file=tell)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913
     run: str | Path,
     *,
     against: str | Path | DataSource | None = None,
     metrics: Sequence[str] = (),
+    features: str | None = None,
+    weights: str | Path | None = None,
     count: int | None = None,
 ) -> Evaluation:
     """Judges a run's model with floors, intervals and protocol.
@@ -219,11 +221,14 @@ def evaluate(
         run: its folder.
         against: other data to compare with; the run's own held-back items where not given.
         metrics: names of metrics; the default ones where none are named.
+        features: name of the features, such as ``inception``; those that suit the data where none are named.
+        weights: file of the weights of such features; found or fetched once where not given.
         count: generated items; as many as the reference holds where not given.
 
     Raises:
-        RequestError: no metric has that name.
+        RequestError: no metric or features have that name, or the features do not suit the data.
         DataError: no items are held back to compare with.
         RunError: the folder holds no trained model.
     """
-    return load(run).evaluate(against=against, metrics=metrics, count=count)
+    judge = load(run).evaluate
+    return judge(against=against, metrics=metrics, features=features, weights=weights, count=count)

@@ -162,6 +162,8 @@ def evaluate(  # noqa: PLR0913
     *,
     against: Annotated[str | None, Parameter(metavar="DATA", help="other data to compare with")] = None,
     metrics: Metrics = None,
+    features: Annotated[str | None, Parameter(metavar="NAME", help="such as inception, for FID, or dinov2")] = None,
+    weights: Annotated[str | None, Parameter(metavar="PATH", help="file of the weights of such features")] = None,
     count: Annotated[int | None, Parameter(metavar="N", help="how many generated items")] = None,
     as_json: Json = False,
     plugin: Plugin = None,
@@ -171,6 +173,7 @@ def evaluate(  # noqa: PLR0913
 
     api.import_plugins(plugin or ())
     asked: dict[str, Any] = {"against": against, "metrics": separated(metrics), "count": count}
+    asked |= {"features": features, "weights": weights}
     found = api.evaluate(run, **{name: value for name, value in asked.items() if value is not None})
     _print_result(found, as_json)
 

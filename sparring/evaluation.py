@@ -92,7 +92,7 @@ class Evaluation:
 
 
 def _said(protocol: dict[str, Any]) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value}" for name, value in protocol.items()]
+    return [f"{name.replace('_', ' ')} {value}" for name, value in protocol.items() if not isinstance(value, dict)]
 
 
 def quick(task: Task, material: Material, made: Specimens, *, seed: int) -> Evaluation:
@@ -166,7 +166,10 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
             found = baseline(learned, made, derive(jury.seed, baseline.name))
             others[baseline.name] = sides.train if found is learned else side(found)
     rows, refused = _rows(jury.metrics, sides, others, fitted)
-    return Evaluation(tuple(rows), _protocol(sides, others.get("floor"), fitted) | {"seed": jury.seed}, refused)
+    protocol = _protocol(sides, others.get("floor"), fitted) | {"seed": jury.seed}
+    taken = {metric.name: metric for metric in jury.metrics if metric.name not in refused}
+    protocol["metrics"] = {name: {"how": part.protocol, "settings": part.to_json()} for name, part in taken.items()}
+    return Evaluation(tuple(rows), protocol, refused)
 
 
 def _protocol(sides: "Sides", floor: Evidence | None, fitted: FittedFeatures | None) -> dict[str, Any]:
@@ -174,9 +177,10 @@ def _protocol(sides: "Sides", floor: Evidence | None, fitted: FittedFeatures | N
     found["reference"] = f"{len(sides.test)} held back"
     if floor is not None:
         found["floor_items"] = len(floor)
-    if fitted is not None and "accuracy" in fitted.facts:
-        found["classifier_accuracy"] = round(fitted.facts["accuracy"], 4)
-    return found
+    facts = {} if fitted is None else fitted.facts
+    if "accuracy" in facts:
+        found["classifier_accuracy"] = round(facts["accuracy"], 4)
+    return found | {name: facts[name] for name in ("resizing", "digest") if name in facts}
 
 
 def _named(fitted: FittedFeatures | None) -> str:
@@ -219,8 +223,8 @@ def _rows(
 
 def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:
     """The number's name with the features', or the one that it has in these features alone, as FID."""
-    own = {} if fitted is None else fitted.part.titles
-    return own[number] if metric.featured and number in own else metric.printed(number, _named(fitted))
+    own = fitted.part.title(number, fitted.facts) if fitted is not None and metric.featured else None
+    return own or metric.printed(number, _named(fitted))
 
 
 def _evidence(
@@ -232,7 +236,8 @@ def _evidence(
     if fitted is None:
         return Evidence(side.items, np.zeros((len(side), 0)), labels, None, scores, None, side.given, side.truth)
     look = fitted.look(side.items)
-    return Evidence(side.items, look.features, labels, look.classes, scores, look.probabilities, side.given, side.truth)
+    predicted = look.classes if fitted.part.own_classes else None
+    return Evidence(side.items, look.features, labels, predicted, scores, look.probabilities, side.given, side.truth)
 
 
 def _take(material: Material, rows: np.ndarray, most: int) -> Specimens:

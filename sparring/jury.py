@@ -82,7 +82,7 @@ class Jury:
         rows = material.splits.train
         items = material.data.items[rows]
         part = self._chosen(items, labels)
-        if part is None or cache is None:
+        if part is None or cache is None or not part.kept:
             return None if part is None else part.fit(items, labels, self.seed)
         learned = hashlib.blake2b(material.data.digests[rows].tobytes(), digest_size=8)
         learned.update(b"" if labels is None else labels.tobytes())

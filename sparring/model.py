@@ -20,6 +20,7 @@ from sparring.experiment import Experiment, Material, gather
 from sparring.games import Autoencoding
 from sparring.jury import Jury
 from sparring.metrics import Metric, Specimens
+from sparring.metrics.features import Features
 from sparring.modalities.conditions import ConditionTable
 from sparring.modalities.table import Table
 from sparring.restoring import Restorer, examples
@@ -255,12 +256,19 @@ class Model:
         *,
         against: str | Path | DataSource | None = None,
         metrics: Sequence[str] = (),
+        features: str | None = None,
+        weights: str | Path | None = None,
         count: int | None = None,
     ) -> Evaluation:
         """Judges the model, as :func:`sparring.evaluate` does."""
         chosen = [Metric.find(name)() for name in metrics]
+        described = None if features is None else Features.find(features)()
+        if weights is not None:
+            if described is None or "weights" not in type(described).model_fields:
+                raise RequestError(f"weights = {weights}: name the features that they are of, such as inception")
+            described = described.but(weights=str(weights))
         material = self._material(against)
-        jury = Jury.of(self.experiment.task, material.data, metrics=chosen, count=count)
+        jury = Jury.of(self.experiment.task, material.data, metrics=chosen, features=described, count=count)
         judged = Judged(lambda n: self._judged_items(material, n), self._verdict_on)
         cache = None if against is not None else self.run.folder / "features"
         return evaluate(judged, material, jury, cache=cache)

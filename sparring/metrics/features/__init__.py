@@ -19,9 +19,6 @@ from sparring.errors import RequestError, RunError, SparringError
 from sparring.files import write_atomic
 from sparring.part import Part
 
-CHUNK = 128
-"""Items that the network sees at once. The last chunk is filled up, so that an item's features never depend on n."""
-
 CPU = torch.device("cpu")
 
 _FACTS, _WEIGHTS = "features.json", "features.safetensors"
@@ -80,11 +77,11 @@ class FittedFeatures:
             raise RequestError(f"{self.name}: items of shape {list(items.shape[1:])} are not of the fitted {wanted}")
         self.network.eval()
         place = next(iter(self.network.state_dict().values()), torch.zeros(0)).device
-        features, classes, probabilities = [], [], []
+        features, classes, probabilities, chunk = [], [], [], self.part.chunk
         with torch.inference_mode():
-            for start in range(0, max(1, len(items)), CHUNK):
-                rows = self.part.prepare(np.asarray(items[start : start + CHUNK]), self.facts).to(place)
-                filling = rows.new_zeros(CHUNK - len(rows), *rows.shape[1:])
+            for start in range(0, max(1, len(items)), chunk):
+                rows = self.part.prepare(np.asarray(items[start : start + chunk]), self.facts).to(place)
+                filling = rows.new_zeros(chunk - len(rows), *rows.shape[1:])
                 found, logits = self.network(torch.cat([rows, filling]))
                 features.append(found[: len(rows)].double().cpu().numpy())
                 if logits is not None:
@@ -132,7 +129,10 @@ class Features(Part):
         rank: their place among those that are tried where none are named, the first that do not refuse are taken;
             None: only by name.
         quick: whether they need no learning, and so serve the numbers that are taken while training.
-        titles: names of their own that metrics have in these features, ``{"frechet": "FID"}``.
+        kept: whether a fit is worth keeping in the run; not where its weights are a file of their own.
+        own_classes: whether the classes that they know are those of the data's labels.
+        chunk: items that the network sees at once. The last chunk is filled up, so that an item's features never depend
+            on the count.
     """
 
     kind: ClassVar[str] = "features"
@@ -140,7 +140,9 @@ class Features(Part):
     modalities: ClassVar[tuple[str, ...]] = ()
     rank: ClassVar[int | None] = None
     quick: ClassVar[bool] = False
-    titles: ClassVar[Mapping[str, str]] = {}
+    kept: ClassVar[bool] = True
+    own_classes: ClassVar[bool] = True
+    chunk: ClassVar[int] = 128
 
     @abstractmethod
     def refusal(self, items: Items, labels: np.ndarray | None) -> str | None:
@@ -167,6 +169,10 @@ class Features(Part):
     def prepare(self, items: np.ndarray, facts: Mapping[str, Any]) -> Tensor:
         """Items as the network takes them; :func:`as_tensor` where a class says no other."""
         return as_tensor(items)
+
+    def title(self, number: str, facts: Mapping[str, Any]) -> str | None:
+        """The name that a metric's number has in these features alone, as FID; None where it has none."""
+        return None
 
 
 def as_tensor(items: np.ndarray) -> Tensor:

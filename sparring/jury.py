@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -105,6 +105,20 @@ class Jury:
         if len(self.features) == 1:  # asked for by name, or the only ones for such data
             raise RequestError("; ".join(f"{name} features: {reason}" for name, reason in reasons.items()))
         return None
+
+
+def wished(metrics: Sequence[str], features: str | None, weights: str | Path | None) -> dict[str, Any]:
+    """What :meth:`Jury.of` is told by the names of metrics and features, and the file of the features' weights.
+
+    Raises:
+        RequestError: nothing has such a name, or the features have no weights of a file.
+    """
+    described = None if features is None else Features.find(features)()
+    if weights is not None:
+        if described is None or "weights" not in type(described).model_fields:
+            raise RequestError(f"weights = {weights}: name the features that they are of, such as inception")
+        described = described.but(weights=str(weights))
+    return {"metrics": [Metric.find(name)() for name in metrics], "features": described}
 
 
 def _features(modality: str) -> list[Features]:

@@ -18,9 +18,8 @@ from sparring.errors import DataError, RequestError, RunError, choices
 from sparring.evaluation import Evaluation, Judged, evaluate
 from sparring.experiment import Experiment, Material, gather
 from sparring.games import Autoencoding
-from sparring.jury import Jury
-from sparring.metrics import Metric, Specimens
-from sparring.metrics.features import Features
+from sparring.jury import Jury, wished
+from sparring.metrics import Specimens
 from sparring.modalities.conditions import ConditionTable
 from sparring.modalities.table import Table
 from sparring.restoring import Restorer, examples
@@ -261,17 +260,10 @@ class Model:
         count: int | None = None,
     ) -> Evaluation:
         """Judges the model, as :func:`sparring.evaluate` does."""
-        chosen = [Metric.find(name)() for name in metrics]
-        described = None if features is None else Features.find(features)()
-        if weights is not None:
-            if described is None or "weights" not in type(described).model_fields:
-                raise RequestError(f"weights = {weights}: name the features that they are of, such as inception")
-            described = described.but(weights=str(weights))
         material = self._material(against)
-        jury = Jury.of(self.experiment.task, material.data, metrics=chosen, features=described, count=count)
+        jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
         judged = Judged(lambda n: self._judged_items(material, n), self._verdict_on)
-        cache = None if against is not None else self.run.folder / "features"
-        return evaluate(judged, material, jury, cache=cache)
+        return evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
 
     def _judged_items(self, material: Material, n: int) -> Specimens:
         task = self.experiment.task

@@ -12,7 +12,7 @@ from sparring.data.synthetic import Ring
 from sparring.errors import RequestError
 from sparring.evaluation import Evaluation, Judged, Row, evaluate, quick
 from sparring.experiment import Material, gather
-from sparring.jury import Jury
+from sparring.jury import Jury, wished
 from sparring.metrics import Evidence, Metric, Reading, Specimens
 from sparring.metrics.features.classifier import Classifier
 from sparring.metrics.features.random_conv import RandomConv
@@ -155,3 +155,13 @@ def test_metrics_of_items_alone_work_on_data_that_no_features_describe(ring):
     assert "modes-covered" in {row.name for row in found.rows}
     assert {"frechet", "kid"} <= set(found.refused)
     assert found.protocol["features"] == "none"
+
+
+def test_features_and_their_weights_are_called_by_name(tmp_path):
+    asked = wished(["kid"], "inception", tmp_path / "weights.pth")
+    assert names(asked["metrics"]) == ["kid"]
+    assert asked["features"].weights == str(tmp_path / "weights.pth")
+    assert wished([], None, None) == {"metrics": [], "features": None}
+    for features in (None, "random-conv"):
+        with pytest.raises(RequestError, match="name the features that they are of"):
+            wished([], features, tmp_path)

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import runs
-from benchmarks.judges import Held, Real, digit_judge, labels_of, real
+from benchmarks.judges import SEED, Held, Real, labels_of, real
 from benchmarks.ledger import RESULTS, Ledger, Measurement
 from sparring.metrics import Evidence, Metric, Reading, ranked
-from sparring.metrics.features import FittedFeatures
+from sparring.metrics.features.classifier import Classifier
 
 Readings = dict[str, Reading]
+LEARNED = 10_000
+"""Training items that the features are learned from."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ FAULTS = (
 
 
 class Panel:
-    """The default metrics with the features of the digit judge.
+    """The default metrics, with the features of a classifier as an evaluation fits it, of fewer items.
 
     Args:
         digits: MNIST by split.
@@ -102,9 +104,8 @@ class Panel:
     """
 
     def __init__(self, digits: Real, count: int):
-        fitted = digit_judge(digits).fitted
-        assert isinstance(fitted, FittedFeatures), "the digit judge is the library's classifier"
-        self.fitted = fitted
+        learned = digits.train.first(LEARNED)
+        self.fitted = Classifier(width=16, epochs=2).fit(learned.pictures, labels_of(learned), SEED)
         self.metrics = [part() for part in ranked(Metric.parts().values(), "image") if not part.paired]
         self.train, self.test = self.side(digits.train.first(count)), self.side(digits.report.first(count))
 

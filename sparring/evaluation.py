@@ -156,18 +156,19 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
     made = judged.sample(min(jury.count or len(real), MOST))
     learned = _take(material, splits.train, len(made))
 
-    def side(items: Specimens) -> Evidence:
-        return _evidence(items, fitted, labelled.of_columns(items.columns), judged.score(items))
+    def side(items: Specimens, *, scored: bool = True) -> Evidence:
+        return _evidence(items, fitted, labelled.of_columns(items.columns), judged.score(items) if scored else None)
 
     sides = Sides(side(learned), side(real), side(made))
     others = {"floor": side(_take(material, splits.select, len(made)))} if len(splits.select) else {}
     for baseline in jury.baselines:
         if baseline.refusal(learned, made) is None:
             found = baseline(learned, made, derive(jury.seed, baseline.name))
-            others[baseline.name] = sides.train if found is learned else side(found)
+            others[baseline.name] = sides.train if found is learned else side(found, scored=False)
     rows, refused = _rows(jury.metrics, sides, others, fitted)
     protocol = _protocol(sides, others.get("floor"), fitted) | {"seed": jury.seed}
     taken = {metric.name: metric for metric in jury.metrics if metric.name not in refused}
+    protocol["how_described"] = {} if fitted is None else fitted.part.to_json()
     protocol["metrics"] = {name: {"how": part.protocol, "settings": part.to_json()} for name, part in taken.items()}
     return Evaluation(tuple(rows), protocol, refused)
 

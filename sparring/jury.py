@@ -56,7 +56,7 @@ class Jury:
         """
         modality = data.modality
         beaten = task.baselines or [b for b in ranked(Baseline.parts().values(), modality) if b.paired == task.paired]
-        described = (features,) if features is not None else tuple(_features(modality))
+        described = (features,) if features is not None else tuple(_features(data))
         taken = _about(metrics, data) if metrics else _defaults(task, data)
         return cls(taken, described, tuple(part() for part in beaten), count)
 
@@ -64,7 +64,7 @@ class Jury:
     def quick(cls, task: Task, data: Dataset, *, seed: int) -> Self:
         """What takes seconds: features that need no learning, and metrics that say they are quick."""
         metrics = tuple(metric for metric in _defaults(task, data) if metric.quick)
-        return cls(metrics, tuple(part for part in _features(data.modality) if part.quick), seed=seed)
+        return cls(metrics, tuple(part for part in _features(data) if part.quick), seed=seed)
 
     def fit(self, items: Decoded, labels: np.ndarray | None) -> FittedFeatures | None:
         """The first features that do not refuse the items; None where there are none for such data."""
@@ -121,14 +121,14 @@ def wished(metrics: Sequence[str], features: str | None, weights: str | Path | N
     return {"metrics": [Metric.find(name)() for name in metrics], "features": described}
 
 
-def _features(modality: str) -> list[Features]:
-    return [part() for part in ranked(Features.parts().values(), modality)]
+def _features(data: Dataset) -> list[Features]:
+    return [part.suggested(len(data)) for part in ranked(Features.parts().values(), data.modality)]
 
 
 def _defaults(task: Task, data: Dataset) -> tuple[Metric, ...]:
     """The task's own metrics, else those that rank; without those that have nothing to say of the data."""
     known = task.metrics or ranked(Metric.parts().values(), data.modality)
-    described = bool(_features(data.modality))
+    described = bool(_features(data))
     fitting = [part for part in known if (task.paired or not part.paired) and (described or not part.featured)]
     told = [part().about(data) for part in fitting]
     return tuple(metric for metric in told if metric is not None)

@@ -24,6 +24,7 @@ class Discriminator(Metric):
     """
 
     rank: ClassVar[int | None] = 80
+    compared: ClassVar[bool] = False
 
     threshold: float | None = Field(
         default=None, description="scores above it are called real: 0 for signed losses; none: fitted on training items"

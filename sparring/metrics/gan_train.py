@@ -48,7 +48,7 @@ class GanTrain(Metric):
     compared: ClassVar[bool] = False
 
     learner: Classifier = Field(
-        default=Classifier(epochs=3, width=16, features=64), description="the classifier that learns from the items"
+        default=Classifier(epochs=3, width=8, features=64), description="the classifier that learns from the items"
     )
     most: int = Field(default=10_000, ge=20, le=1_000_000, description="generated items to learn from, at most")
     seed: int = Field(default=0, ge=0, description="of the classifier")

@@ -53,7 +53,9 @@ class SlicedWasserstein(Metric):
 
 def sliced_distance(first: Float[np.ndarray, "n k"], second: Float[np.ndarray, "n k"]) -> float:
     """Root mean square difference of two sides' projections, each direction sorted."""
-    return float(np.sqrt(np.square(np.sort(first, 0) - np.sort(second, 0)).mean()))
+    # Copied to rows, as sorting along them is several times faster.
+    ranked = [np.sort(np.ascontiguousarray(side.T), 1) for side in (first, second)]
+    return float(np.sqrt(np.square(ranked[0] - ranked[1]).mean()))
 
 
 def _projected(rows: Float[np.ndarray, "n d"], directions: int, seed: int) -> Float[np.ndarray, "n k"]:

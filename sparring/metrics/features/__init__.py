@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -143,6 +143,11 @@ class Features(Part):
     kept: ClassVar[bool] = True
     own_classes: ClassVar[bool] = True
     chunk: ClassVar[int] = 128
+
+    @classmethod
+    def suggested(cls, count: int) -> Self:
+        """The part as an evaluation takes it where none is named, for so many training items."""
+        return cls()
 
     @abstractmethod
     def refusal(self, items: Items, labels: np.ndarray | None) -> str | None:

@@ -1,7 +1,7 @@
 """Features of a small convolutional classifier that learns the user's own labels."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -45,6 +45,11 @@ class Classifier(Features):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="of learning; auto: bf16 where the processor computes it"
     )
+
+    @classmethod
+    def suggested(cls, count: int) -> Self:
+        """Half as wide, and of many items one pass, so that an evaluation takes minutes on two cores."""
+        return cls(width=16, epochs=1 if count > 30_000 else None)
 
     def refusal(self, items: Items, labels: np.ndarray | None) -> str | None:
         if labels is None:

@@ -1,9 +1,9 @@
 """Weights of pretrained networks: found, fetched once or given by a path; hashed, converted, never unpickled freely."""
 
 import hashlib
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError  # the name of the error alone
 from typing import NamedTuple
 
 import torch
@@ -82,7 +82,7 @@ def convert(path: Path, kept: Path, digest: str) -> None:
     """Writes the tensors of a ``.pth`` file as safetensors, with the hash of the file that they came from."""
     try:
         read = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         raise DataError(f"'{path}' holds no weights that can be read safely ({str(error).splitlines()[0]})") from None
     if not isinstance(read, dict) or not all(isinstance(value, Tensor) for value in read.values()):
         raise DataError(f"'{path}' holds no table of tensors by name")

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sparring import wording
-from sparring.experiment import Experiment
-from sparring.model import Codec, build
+from sparring.codec import Codec, build, read_experiment
+from sparring.errors import RunError
 from sparring.plan import Plan
 from sparring.run import Run
 from sparring.session import Record
@@ -68,17 +68,21 @@ def _end() -> str:
 def beginning(out: Path, recipe: str | None) -> list[str]:
     """What a run found and what it trains, a line each."""
     run = Run(out)
-    described = run.read(run.experiment)
-    experiment = Experiment.from_json(described["experiment"])
+    described, experiment = run.read(run.experiment), read_experiment(run)
     codec = Codec.from_json(run.read(run.codec / "codec.json"))
     plan = Plan.from_json(run.read(run.plan))
     players = build(experiment, codec)
-    counts = {name: split["count"] for name, split in described["splits"].items()}
+    try:
+        counts = {name: split["count"] for name, split in described["splits"].items()}
+        skipped = wording.skipped(described["skipped"])
+        notes = list(described["notes"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RunError(f"{run.experiment} does not say what was found ({type(error).__name__}: {error})") from None
     return [
         f"found    {wording.usage(counts, codec.modality.spec().shape)}",
         *([f"labels   {', '.join(experiment.task.attributes)}"] if experiment.task.attributes else []),
         *(f"note     {note}" for note in described["notes"]),
-        *wording.skipped(described["skipped"]),
+        *skipped,
         f"trains   {recipe or 'the default recipe'}: {wording.game(experiment.task.game)}",
         f"players  {wording.parameters(players)}",
         f"length   {plan.length():,} steps of {plan.images_per_step} items in {plan.computing()}",

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from sparring.codec import Codec, read_experiment
 from sparring.errors import RequestError, RunError
 from sparring.experiment import Experiment, Material, gather
 from sparring.limits import Limits
 from sparring.modalities.conditions import ConditionTable
-from sparring.model import Codec
 from sparring.provenance import provenance
 from sparring.run import Run
 from sparring.session import Record, Session, is_first
@@ -136,7 +136,7 @@ def _refuse_another(run: Run, described: dict[str, Any]) -> None:
     """Refuses to go on with other settings or other data, naming the first difference."""
     stored = run.read(run.experiment)
     # Read and written again, so that a field that is new since then has its default.
-    before = Experiment.from_json(stored.get("experiment")).to_json()
+    before = read_experiment(run).to_json()
     for path, old, new in _differences(before, described["experiment"]):
         raise RequestError(
             f"{run.folder} was begun with {path} = {old}, not {new}; give the same settings or another --out"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.applying import Applied, apply_to
-from sparring.codec import Codec, build
+from sparring.codec import Codec, build, filled, read_experiment, refuse_misfit
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
@@ -304,6 +304,7 @@ class Model:
             raise RunError(f"{self.run.folder} has no checkpoint, and so no discriminator; train it on with --resume")
         players = build(self.experiment, self.codec)
         held = {k.removeprefix("players."): v for k, v in kept[0].items() if k.startswith("players.")}
+        refuse_misfit(players, held, self.run.saved)
         players.load_state_dict(held)
         for name, averaged in self._players.items():
             players[name] = averaged
@@ -339,12 +340,7 @@ def load(run: str | Path, *, device: str = "cpu") -> Model:
     folder = Run(run)
     if not folder.exists():
         raise RequestError(f"{run} holds no run; 'sparring train DATA --out {run}' makes one")
-    experiment = Experiment.from_json(folder.read(folder.experiment)["experiment"])
+    experiment = read_experiment(folder)
     codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
-    players = build(experiment, codec)
-    averaged = nn.ModuleDict({name: players[name] for name in experiment.task.game.averaged()})
-    try:
-        averaged.load_state_dict(folder.read_tensors(folder.generator))
-    except RuntimeError as error:
-        raise RunError(f"{folder.generator} does not fit the experiment: {str(error).splitlines()[0]}") from None
+    averaged = filled(experiment, codec, folder.read_tensors(folder.generator), folder.generator)
     return Model(folder, experiment, codec, averaged.to(torch.device(device)).requires_grad_(False).eval())

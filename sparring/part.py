@@ -277,6 +277,6 @@ def _one_line(cls: type[Part], error: ValidationError) -> str:
 def _brief(value: Any) -> str:
     try:
         text = repr(value)
-    except ValueError:  # an integer of too many digits
+    except (ValueError, RecursionError):  # an integer of too many digits, a list of too many floors
         text = f"a very long {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."

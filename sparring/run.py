@@ -29,6 +29,7 @@ LOGS = ("log", "timing", "metrics")
 
 _KEPT_DATA = re.compile(r"[0-9a-f]{16}\.np[yz]")
 _SPARE_BYTES = 2**20
+_LARGEST_JSON = 2**28
 
 
 class Run:
@@ -138,7 +139,9 @@ class Run:
             RunError: it is missing or damaged.
         """
         try:
-            value = json.loads(path.read_text())
+            if path.stat().st_size > _LARGEST_JSON:
+                raise ValueError(f"{path.stat().st_size} bytes are more than a run writes")
+            value = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{path} is missing; is {self.folder} the folder of a run?") from None
         except (OSError, ValueError, RecursionError) as error:

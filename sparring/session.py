@@ -123,7 +123,11 @@ class Session:
         torch.set_num_threads(plan.threads)
         engine, self.changes = self._engine(plan), ()
         if kept is not None:
-            engine.load(*kept)
+            try:
+                engine.load(*kept)
+            except (RuntimeError, KeyError, ValueError, TypeError) as error:
+                said = " ".join(str(error).split())[:200]
+                raise RunError(f"{self.run.saved}: the checkpoint does not fit the experiment: {said}") from None
         if self._agreed(engine.step_number) != engine.step_number:
             raise RunError(f"{self.run.folder}: the processes read different checkpoints; is the folder shared by all?")
         if is_first():

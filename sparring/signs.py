@@ -28,9 +28,10 @@ def observe(engine: Engine) -> Signs:
     """
     found = {f"gradient {name}": norm for name, norm in engine.gradients.items()}
     for name, player in engine.players.items():
-        weights = list(player.parameters())
+        weights: list[Tensor] = list(player.parameters())
         if weights:
-            found[f"weights {name}"] = float(torch.stack(torch._foreach_norm(weights)).norm())
+            norms = torch._foreach_norm(weights)  # pyright: ignore[reportPrivateImportUsage]
+            found[f"weights {name}"] = float(torch.stack(norms).norm())
     if all(map(math.isfinite, found.values())):
         engine.players.eval()
         with torch.random.fork_rng(devices=[]), engine.autocast():

@@ -219,7 +219,7 @@ class Engine:
         optimiser.zero_grad(set_to_none=True)
 
     def _measure(self, name: str, gradients: list[Tensor]) -> None:
-        norm = float(torch.stack(torch._foreach_norm(gradients)).norm())
+        norm = float(torch.stack(torch._foreach_norm(gradients)).norm())  # pyright: ignore[reportPrivateImportUsage]
         if self.world > 1 and not math.isfinite(norm):
             raise Divergence(f"the gradient of the {name} in step {self.step_number} is not finite; {_REMEDIES}")
         if self.measures:

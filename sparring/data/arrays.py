@@ -155,10 +155,15 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Notes]:
         raise DataError(f"'{path}' is empty")
     try:
         if path.suffix.lower() == ".npy":
-            return {"arr_0": np.load(path, mmap_mode="r", allow_pickle=False)}, ()
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            if not isinstance(array, np.ndarray):
+                raise ValueError("it is an archive")
+            return {"arr_0": array}, ()
         # NumPy leaves a damaged archive open when it opens the file itself.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}, ()
+            # What is no array comes as bytes.
+            found = {name: archive[name] for name in archive.files}
+            return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}, ()
     except _BROKEN as error:
         said = str(error) or type(error).__name__
         if "pickle" in said or "object" in said.lower():

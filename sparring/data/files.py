@@ -198,6 +198,9 @@ def _visit_zip(path: Path, prefix: str, faults: list[Fault]) -> Iterator[File]:
         raise DataError(f"'{path}' cannot be read as a zip archive: {str(error) or type(error).__name__}") from None
     with archive:
         for info in archive.infolist():
+            if not info.filename:
+                faults.append(Fault(prefix or _printable(path.name), "a file without a name"))
+                continue
             name = _inner_name(info.filename)
             linked = stat.S_ISLNK(info.external_attr >> 16)
             if info.is_dir() or _any_silent(name):

@@ -1,0 +1,190 @@
+import json
+import pickle
+import shutil
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from sparring.data.arrays import Arrays
+from sparring.display import beginning
+from sparring.errors import RequestError, RunError, SparringError
+from sparring.learning import steps
+from sparring.limits import Limits
+from sparring.model import load
+from sparring.proposal import propose
+
+GOLDEN = Path(__file__).parent / "golden"
+SETTINGS = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
+
+
+def played(folder, count=6):
+    proposal = propose(Arrays(path=str(folder.parent / "data.npz")), recipe="dense", settings=SETTINGS)
+    list(steps(proposal.experiment, folder, limits=Limits(steps=count), material=proposal.material, resume=True))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    pixels = np.random.default_rng(0).integers(0, 255, (120, 4, 4, 1), dtype=np.uint8)
+    np.savez(folder / "data.npz", samples=pixels, label=np.arange(120) % 3)
+    played(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    shutil.copytree(made, tmp_path / "made")
+    return tmp_path / "made" / "run"
+
+
+def use(run):
+    """Everything that reads a run."""
+    beginning(run, None)
+    model = load(run)
+    model.sample(2, condition={"label": "1"})
+    model.score(np.zeros((2, 4, 4, 1), np.uint8))
+    played(run, 8)
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def payloads(mark, folder):
+    plain = pickle.dumps(Payload(mark))
+    yield plain
+    torch.save(Payload(mark), folder / "x.pth")
+    yield (folder / "x.pth").read_bytes()
+    np.save(folder / "x.npy", np.array([Payload(mark)], object), allow_pickle=True)
+    yield (folder / "x.npy").read_bytes()
+    np.savez(folder / "x.npz", samples=np.array([Payload(mark)], object), codes_0=np.array([Payload(mark)], object))
+    yield (folder / "x.npz").read_bytes()
+
+
+def test_the_payload_would_work(tmp_path):
+    pickle.loads(pickle.dumps(Payload(tmp_path / "mark")))
+    assert (tmp_path / "mark").exists()
+
+
+def test_a_pickle_under_any_name_that_is_loaded_does_nothing(made, tmp_path):
+    mark = tmp_path / "mark"
+    names = [p.relative_to(made) for p in made.rglob("*") if p.is_file() and p.name != "lock"]
+    assert len(names) > 12
+    for name in names:
+        for number, payload in enumerate(payloads(mark, tmp_path)):
+            folder = tmp_path / f"{name.name}-{number}"
+            shutil.copytree(made, folder)
+            (folder / name).write_bytes(payload)
+            with suppress(SparringError):
+                use(folder / "run")
+            assert not mark.exists(), name
+            shutil.rmtree(folder)
+
+
+def header(text, body=b""):
+    return struct.pack("<Q", len(text)) + text + body
+
+
+HOSTILE = {
+    "empty": b"",
+    "longer than the file": struct.pack("<Q", 2**40) + b"{}",
+    "largest length": struct.pack("<Q", 2**64 - 1),
+    "no JSON": header(b"\x80\x04pickle"),
+    "deep": header(b"[" * 100_000 + b"]" * 100_000),
+    "huge tensor": header(b'{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}', bytes(4)),
+    "overflow": header(b'{"a":{"dtype":"F32","shape":[65536,65536,65536,65536],"data_offsets":[0,4]}}', bytes(4)),
+    "overlap": header(
+        b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}',
+        bytes(4),
+    ),
+    "negative": header(b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', bytes(4)),
+    "unknown type": header(b'{"a":{"dtype":"OBJ","shape":[1],"data_offsets":[0,4]}}', bytes(4)),
+    "repeated": header(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},' * 1000 + b'"z":1}', bytes(1)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_weights_are_refused_in_one_line(run, name):
+    (run / "generator.safetensors").write_bytes(HOSTILE[name])
+    with pytest.raises(RunError, match=r"generator\.safetensors") as refusal:
+        load(run)
+    assert len(str(refusal.value)) < 600
+
+
+def test_weights_of_another_shape_type_or_name_are_refused_by_name(run):
+    path = run / "generator.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    name = next(iter(tensors))
+    others = {
+        "and should be real of": {**tensors, name: torch.zeros(3, 3, 3)},
+        "is int64 of": {**tensors, name: torch.zeros(tensors[name].shape, dtype=torch.int64)},
+        "is missing": {key: value for key, value in tensors.items() if key != name},
+        "should be missing": {**tensors, "stranger": torch.zeros(2)},
+    }
+    for said, stored in others.items():
+        safetensors.torch.save_file(stored, path)
+        with pytest.raises(RunError, match=rf"does not fit the experiment: .*{said}"):
+            load(run)
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "plan.json", "codec/codec.json"])
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "null", "1", '"x"', "[" * 50_000, '{"a":' * 50_000,
+    '{"experiment": ' + "[" * 500 + "]" * 500 + "}",
+    '{"experiment": {"part": "experiment", "data": {"part": "os.system"}}}', '{"part": "__import__"}',
+    '{"experiment": {"part": ["latent"]}}', "1" * 10_000, '{"steps": ' + "9" * 5000 + "}", "\x00\x00",
+])  # fmt: skip
+def test_hostile_json_is_refused_in_one_line(run, name, text):
+    (run / name).write_text(text, encoding="utf-8")
+    with pytest.raises(SparringError) as refusal:
+        use(run)
+    assert len(str(refusal.value).splitlines()) == 1
+    assert len(str(refusal.value)) < 2000
+
+
+def test_a_network_that_no_run_has_takes_no_memory(run):
+    path = run / "experiment.json"
+    stored = json.loads(path.read_text())
+    stored["experiment"]["task"]["game"]["latent"] = 10**12
+    path.write_text(json.dumps(stored))
+    with pytest.raises(RunError, match=r"game\.latent = 1e\+12 is beyond 65536"):
+        load(run)
+    stored["experiment"]["task"]["game"]["latent"] = 60_000
+    stored["experiment"]["task"]["game"]["network"]["hidden"] = [60_000]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(RunError, match="does not fit the experiment"):
+        load(run)
+
+
+def test_a_part_that_is_not_there_is_named_with_the_versions(run):
+    path = run / "experiment.json"
+    path.write_text(path.read_text().replace('"non-saturating"', '"of-later"'))
+    with pytest.raises(RequestError, match=r"no loss is called 'of-later'.*; made by sparring .*, this is "):
+        load(run)
+
+
+@pytest.mark.parametrize("folder", sorted(p for p in GOLDEN.glob("*") if p.is_dir()), ids=lambda p: p.name)
+def test_a_run_of_every_release_loads_and_samples_the_same(folder):
+    made = load(folder / "run").sample(16, seed=3, condition={"label": "1"})
+    expected = np.load(folder / "samples.npy")
+    assert made.shape == expected.shape
+    # Another processor may round one value in many the other way.
+    apart = np.abs(made.astype(int) - expected.astype(int))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.01
+
+
+def test_there_is_a_golden_run():
+    assert list(GOLDEN.glob("*/run/experiment.json"))
+    assert sum(p.stat().st_size for p in GOLDEN.rglob("*") if p.is_file()) < 100_000

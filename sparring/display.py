@@ -81,7 +81,7 @@ def beginning(out: Path, recipe: str | None) -> list[str]:
     return [
         f"found    {wording.usage(counts, codec.modality.spec().shape)}",
         *([f"labels   {', '.join(experiment.task.attributes)}"] if experiment.task.attributes else []),
-        *(f"note     {note}" for note in described["notes"]),
+        *(f"note     {note}" for note in notes),
         *skipped,
         f"trains   {recipe or 'the default recipe'}: {wording.game(experiment.task.game)}",
         f"players  {wording.parameters(players)}",

@@ -237,3 +237,12 @@ def test_a_tar_that_is_cut_off_says_so(tmp_path):
 )
 def test_a_stem_has_no_folders_and_no_ending(name, wanted):
     assert stem(name) == wanted
+
+
+def test_a_zip_with_a_member_without_a_name_is_read_without_it(tmp_path):
+    path = tmp_path / "x.zip"
+    zipped(path, {"a.png": b"one", "b.png": b"two"})
+    path.write_bytes(path.read_bytes().replace(b"b.png", b"\0.png"))  # a name ends at its first zero
+    files = Files(str(path))
+    assert [file.name for file in files] == ["a.png"]
+    assert [fault.reason for fault in files.faults] == ["a file without a name"]

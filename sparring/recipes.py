@@ -13,6 +13,7 @@ from sparring.agreement import ConditionMatch, MomentMatch
 from sparring.augment import AdaptiveAugment, Pack, View
 from sparring.errors import RequestError, choices
 from sparring.games.latent import Latent
+from sparring.games.tvae import Tvae
 from sparring.games.vae import Vae
 from sparring.losses import Hinge, NonSaturating, RelativisticPairing, Wasserstein
 from sparring.networks import Architecture
@@ -166,6 +167,15 @@ def ctgan(facts: Facts) -> tuple[Generation, Training]:
     optimiser = Adam(rate=2e-4, beta1=0.5, beta2=0.9)
     training = Training(batch=500, optimiser=optimiser, average=0.0, images=_rows(facts, 300), precision="fp32")
     return Generation(game=game, attributes=facts.attributes, together=0.0), training
+
+
+def tvae(facts: Facts) -> tuple[Generation, Training]:
+    """TVAE, Xu et al. 2019, at its authors' settings: no discriminator, nothing to ask for, the reference for tables."""
+    _needs_rows(facts, "tvae")
+    game = Tvae(latent=128 + 2 * facts.choices)
+    optimiser = Adam(rate=1e-3, beta1=0.9, beta2=0.999, decay=1e-5)
+    training = Training(batch=500, optimiser=optimiser, average=0.0, images=_rows(facts, 300), precision="fp32")
+    return Generation(game=game), training
 
 
 def _rows(facts: Facts, epochs: int) -> int:

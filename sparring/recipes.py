@@ -170,7 +170,7 @@ def ctgan(facts: Facts) -> tuple[Generation, Training]:
 
 
 def tvae(facts: Facts) -> tuple[Generation, Training]:
-    """TVAE, Xu et al. 2019, at its authors' settings: no discriminator, nothing to ask for, the reference for tables."""
+    """TVAE, Xu et al. 2019, at its authors' settings: no discriminator, no conditions, the reference for tables."""
     _needs_rows(facts, "tvae")
     game = Tvae(latent=128 + 2 * facts.choices)
     optimiser = Adam(rate=1e-3, beta1=0.9, beta2=0.999, decay=1e-5)

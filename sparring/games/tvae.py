@@ -1,4 +1,4 @@
-"""TVAE, Xu et al. 2019, section 4.5: a variational autoencoder of rows, the reference for adversarial games of tables."""
+"""TVAE, Xu et al. 2019, section 4.5: a variational autoencoder of rows, the reference for adversarial tables."""
 
 from collections.abc import Sequence
 from math import log, pi

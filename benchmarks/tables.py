@@ -85,8 +85,10 @@ def halves(whole: Any, target: str, rows: int) -> tuple[Any, Any]:
     """Three quarters to learn from and a quarter as the reference, stratified; one split for all seeds."""
     from sklearn.model_selection import train_test_split
 
-    train, test = train_test_split(whole, test_size=0.25, stratify=whole[target], random_state=0)
-    return train.head(rows or None).reset_index(drop=True), test.reset_index(drop=True)
+    numbers = np.arange(len(whole))
+    train, test = train_test_split(numbers, test_size=0.25, stratify=whole[target], random_state=0)
+    chosen = np.asarray(train)[: rows or None], np.asarray(test)
+    return whole.iloc[chosen[0]].reset_index(drop=True), whole.iloc[chosen[1]].reset_index(drop=True)
 
 
 def baselines(train: Any) -> dict[str, Any]:

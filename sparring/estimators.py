@@ -1,6 +1,8 @@
 """Estimators in the manner of scikit-learn, where users expect one: a table in, a synthetic table out."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -41,7 +43,6 @@ class TableGAN:
         self.epochs, self.minutes, self.recipe = epochs, minutes, recipe
         self.seed, self.out, self.settings = seed, out, settings
         self.model_: Model | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def fit(
         self,
@@ -63,8 +64,12 @@ class TableGAN:
         """
         if isinstance(data, np.ndarray):
             data = pandas().DataFrame(data, columns=[f"x{i + 1}" for i in range(data.shape[-1])])
-        self._folder = None if self.out is not None else tempfile.TemporaryDirectory(prefix="sparring-")
-        out = Path(self.out if self._folder is None else self._folder.name) / ("" if self._folder is None else "run")
+        if self.out is None:
+            folder = tempfile.mkdtemp(prefix="sparring-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            out = Path(folder) / "run"
+        else:
+            out = Path(self.out)
         source = self._source(data, out / "data")
         kinds = {**source.kinds, **dict.fromkeys(discrete_columns or (), "categorical")}
         source = source.but(kinds=kinds, rules=(*source.rules, *rules))
@@ -110,8 +115,6 @@ class TableGAN:
 
     def save(self, folder: str | Path) -> Path:
         """Copies the run to a folder, from which :meth:`load` and :func:`sparring.load` read it."""
-        import shutil
-
         return Path(shutil.copytree(self._fitted().run.folder, folder))
 
     @classmethod

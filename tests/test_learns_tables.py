@@ -1,11 +1,14 @@
 """That a table is learned: a planted one, whose shares, dependences, nulls and rules are known."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import sparring
+from sparring import cli
 from sparring.errors import RequestError
 from sparring.estimators import TableGAN
 from tests.tables import planted
@@ -96,3 +99,37 @@ def test_what_was_not_learned_cannot_be_asked_for(learned):
         learned.sample(3, condition={"colour": "red"})
     with pytest.raises(RequestError, match="call fit first"):
         TableGAN().sample(3)
+
+
+def test_the_command_line_trains_samples_and_judges_a_table(tmp_path, capsys):
+    path, run, out = tmp_path / "people.csv", tmp_path / "run", tmp_path / "more.parquet"
+    planted(400).to_csv(path, index=False)
+    settings = [word for setting in SMALL for word in ("--set", setting)]
+    assert cli.main(["train", str(path), "--out", str(run), "--steps", "4", *settings]) == 0
+    assert "marginal-distance" in capsys.readouterr().out
+    asked = ["--condition", "group=north", "height=170..180"]
+    assert cli.main(["sample", str(run), "-n", "30", "-o", str(out), *asked]) == 0
+    made = pd.read_parquet(out)
+    assert (made["group"] == "north").all()
+    assert made["height"].between(170, 180).all()
+    assert list(made) == list(planted(3))
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["name"]: row for row in found["metrics"]}
+    assert {"pair-distance", "efficacy-f1", "efficacy-real-f1", "detection-auc", "nearer-to-training"} <= set(rows)
+    assert set(rows["pair-distance"]["baselines"]) >= {"independent-columns", "copula"}
+    assert found["refused"] == {}
+    assert cli.main(["sample", str(run), "-n", "3", "--condition", "colour=red"]) == 2
+    assert "colour" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path):
+    frame, plain = planted(300), ("network.width=16", "training.batch=20", "training.precision=fp32")
+    whole = sparring.train(frame, out=tmp_path / "whole", steps=6, settings=plain)
+    sparring.train(frame, out=tmp_path / "parts", steps=3, settings=plain)
+    with pytest.raises(RequestError, match="was begun with"):
+        sparring.train(frame, out=tmp_path / "parts", steps=6, settings=("network.width=8",), resume=True)
+    parts = sparring.train(frame, out=tmp_path / "parts", steps=6, settings=plain, resume=True)
+    assert parts.run.records("log")[-1]["step"] == whole.run.records("log")[-1]["step"] == 6
+    assert len(parts.sample(20)) == 20

@@ -25,9 +25,9 @@ class Identifier(Column):
 
     @classmethod
     def fit(cls, column: Series, sort: Sort) -> Self:
-        known, named = column[~nulls(column)], {"title": str(column.name), "dtype": str(column.dtype)}
+        known, named = column[~nulls(column)], cls(title=str(column.name), dtype=str(column.dtype))
         if column.dtype.kind in "iuf":
-            return cls(**named, last=int(known.max()))
+            return named.but(last=int(known.max()))
         words = [str(value) for value in known]
         found = [_COUNTED.fullmatch(word) for word in words]
         ends = {(match[1], match[3]) for match in found if match}
@@ -36,11 +36,11 @@ class Identifier(Column):
             filled = len({len(number) for number in numbers}) == 1
             before, after = ends.pop()
             last, digits = max(map(int, numbers)), len(numbers[0]) if filled else 0
-            return cls(**named, before=before, after=after, digits=digits, last=last)
+            return named.but(before=before, after=after, digits=digits, last=last)
         # A shape alone is kept, no identifier of the data: letters and digits stand for their kind.
         form = re.sub(r"\d", "0", re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", words[0])))
         hexadecimal = re.fullmatch(r"[0-9a-fA-F-]{8,}", words[0]) is not None
-        return cls(**named, form=re.sub(r"[aA0]", "f", form) if hexadecimal else form)
+        return named.but(form=re.sub(r"[aA0]", "f", form) if hexadecimal else form)
 
     def spans(self) -> tuple[Span, ...]:
         return ()

@@ -151,7 +151,10 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
             "evaluate with --against and other items of the kind"
         )
     labelled = Labelled.of(material)
-    fitted = jury.fit_once(material, labelled.numbers(splits.train), cache)
+    # Where each channel has a class of its own, those are learned; the label of an item would have too many values.
+    channels = material.data.known.get("stacked")
+    taught = labelled.numbers(splits.train) if channels is None else channels[splits.train]
+    fitted = jury.fit_once(material, taught, cache)
     real = _take(material, splits.report, MOST)
     made = judged.sample(min(jury.count or len(real), MOST))
     learned = _take(material, splits.train, len(made))

@@ -135,7 +135,7 @@ def pictures() -> Material:
 def test_the_first_features_that_do_not_refuse_are_taken():
     material = pictures()
     jury = Jury.of(Generation(), material.data)
-    assert names(jury.features)[:2] == ["classifier", "random-conv"]
+    assert names(jury.features) == ["channel-classifier", "classifier", "random-conv"]
     items = material.data.items[np.arange(120)]
     assert jury.fit(items, None).name == "random-conv"
     labelled = replace(jury, features=(Classifier(epochs=1, width=4), RandomConv()))

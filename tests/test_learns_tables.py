@@ -9,8 +9,12 @@ import torch
 
 import sparring
 from sparring import cli
+from sparring.augment import Pack, Sight
 from sparring.errors import RequestError
 from sparring.estimators import TableGAN
+from sparring.networks.tabular import Tabular
+from sparring.randomness import Noise
+from sparring.types import DataSpec, Span
 from tests.tables import planted
 
 EPOCHS = 40
@@ -133,3 +137,24 @@ def test_a_run_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path):
     parts = sparring.train(frame, out=tmp_path / "parts", steps=6, settings=plain, resume=True)
     assert parts.run.records("log")[-1]["step"] == whole.run.records("log")[-1]["step"] == 6
     assert len(parts.sample(20)) == 20
+
+
+def test_a_pack_sees_that_rows_of_a_batch_are_all_alike():
+    """Each row alone is a real one; that they are the same row shows in packs alone (Lin et al. 2018)."""
+    torch.manual_seed(0)
+    spec = DataSpec((4,), 0, spans=(Span("softmax", 4),))
+    noise = Noise((0,), slice(0, 256), 256)
+    for count, told in ((4, True), (1, False)):
+        view = Pack(count=count)
+        judge = Tabular(width=32, dropout=0.0).discriminator(view.spec(spec))
+        optimiser = torch.optim.Adam(judge.parameters(), 5e-3)
+        for _ in range(60):
+            real = torch.eye(4)[torch.randint(4, (256,))]
+            alike = torch.eye(4)[torch.randint(4, (64,))].repeat_interleave(4, 0)
+            scores = [judge(*view(rows, None, Sight(noise, "real", 0.0)))[0].value for rows in (real, alike)]
+            loss = torch.nn.functional.softplus(-scores[0]).mean() + torch.nn.functional.softplus(scores[1]).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        right = ((scores[0] > 0).float().mean() + (scores[1] < 0).float().mean()) / 2
+        assert (right > 0.9) == told

@@ -73,9 +73,12 @@ def typed(frame: Frame) -> Frame:
     """A frame of text as one whose columns have the types that their texts stand for.
 
     Whole and broken numbers, ``true`` and ``false``, dates of one form; a number with a leading zero is no number but
-    a code. Numbers with nulls have pandas' nullable types.
+    a code. Numbers with nulls have pandas' nullable types. The forms of dates are kept in the frame's ``attrs``.
     """
-    return pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
+    found = pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
+    dates = [name for name in found.columns if found[name].dtype.kind == "M"]
+    found.attrs["forms"] = {name: date_form([str(word).strip() for word in frame[name].dropna()]) for name in dates}
+    return found
 
 
 def _typed(column: Series) -> Series:

@@ -42,6 +42,7 @@ class Table(Modality):
 
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
+    forms: dict[str, str] = Field(default={}, description="how dates are written in text, by column")
 
     @classmethod
     def fit(cls, items: Any) -> Self:
@@ -60,7 +61,7 @@ class Table(Modality):
         if not any(column.spans() for column in columns):
             raise DataError("no column holds anything to learn: all are constant, empty or identifiers")
         rules = tuple(parse(text, titles).learned(items.frame) for text in items.rules)
-        return cls(columns=columns, rules=rules)
+        return cls(columns=columns, rules=rules, forms=items.frame.attrs.get("forms", {}))
 
     def places(self) -> list[Place]:
         """Where each column stands in a row's vector."""
@@ -216,6 +217,8 @@ class Table(Modality):
             if ending == ".parquet":
                 items.to_parquet(aside, index=False)
             else:
+                there = {name: form for name, form in self.forms.items() if name in items}
+                items = items.assign(**{name: items[name].dt.strftime(form) for name, form in there.items()})
                 items.to_csv(aside, index=False, sep="\t" if ending == ".tsv" else ",", lineterminator="\n")
         return [path]
 

@@ -270,6 +270,18 @@ def test_texts_have_the_types_that_they_stand_for():
     assert found == expected
 
 
+def test_dates_are_written_as_they_were_read(tmp_path):
+    words = [f"{1 + n % 28:02}/{1 + n % 12:02}/2021 {n % 24:02}:30" for n in range(80)]
+    frame = typed(pd.DataFrame({"at": [None, *words[1:]], "x": [str(n % 7) for n in range(80)]}, dtype="str"))
+    table = Table.fit(frame)
+    again = table.decode(table.encode(frame))
+    assert again["at"].equals(frame["at"])
+    table.save(again, tmp_path / "rows.csv")
+    written = pd.read_csv(tmp_path / "rows.csv", dtype=str)["at"]
+    assert written.isna()[0]
+    assert written[1:].tolist() == words[1:]
+
+
 def test_files_of_each_ending_hold_the_same_rows(table, frame, tmp_path):
     made = table.decode(table.encode(frame))
     for ending in (".csv", ".tsv", ".parquet"):

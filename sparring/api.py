@@ -41,6 +41,7 @@ def train(  # noqa: PLR0913
     steps: int | None = None,
     images: int | None = None,
     until: str | None = None,
+    auto_batch: bool = False,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -57,6 +58,7 @@ def train(  # noqa: PLR0913
         steps: stop after so many generator updates.
         images: stop when the discriminator has seen so many real items.
         until: stop when a metric on the *select* split keeps a bound, ``"frechet<20"``.
+        auto_batch: compute a batch in parts, with the same result, where memory would not hold it.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         resume: go on where the run in ``out`` stopped.
         overwrite: remove the run that is in ``out``.
@@ -74,7 +76,7 @@ def train(  # noqa: PLR0913
         TrainingError: a loss is not finite.
         Interrupted: Ctrl-C or SIGTERM came; everything is saved.
     """
-    limits = Limits(minutes, steps, images, until)
+    limits = Limits(minutes, steps, images, until, auto_batch)
     import_plugins(plugin)
     folder = Path(out) if out is not None else default_out(data, proposing.get("task") or "generation")
     refuse_run_in_the_way(Run(folder), resume=resume, overwrite=overwrite)

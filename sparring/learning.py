@@ -17,6 +17,7 @@ from sparring.codec import Codec, read_experiment
 from sparring.errors import RequestError, RunError
 from sparring.experiment import Experiment, Material, gather
 from sparring.limits import Limits
+from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
 from sparring.provenance import provenance
 from sparring.run import Run
@@ -59,7 +60,8 @@ def steps(  # noqa: PLR0913
                 _begin(run, experiment, material, resume=resume, overwrite=overwrite)
             if dist.is_initialized():
                 dist.barrier()
-            yield from Session(run, experiment, material, limits or Limits(), where).play()
+            with told_when_it_runs_out(experiment.training.batch, experiment.training.accumulate):
+                yield from Session(run, experiment, material, limits or Limits(), where).play()
             if joined and dist.is_initialized():
                 # A process that leaves the group while another still talks to it is aborted.
                 dist.barrier()

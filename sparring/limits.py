@@ -57,12 +57,14 @@ class Limits:
         steps: generator updates.
         images: real items that the discriminator sees.
         until: a bound on a metric on the *select* split, ``"frechet<20"``.
+        auto_batch: not a limit of length but of memory: whether a batch may be computed in parts where it does not fit.
     """
 
     minutes: float | None = None
     steps: int | None = None
     images: int | None = None
     until: str | None = None
+    auto_batch: bool = False
 
     def __post_init__(self) -> None:
         for name in ("minutes", "steps", "images"):

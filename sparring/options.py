@@ -53,6 +53,7 @@ class Length:
     steps: Annotated[int | None, Parameter(metavar="N", help="stop after so many steps of the generator")] = None
     images: Annotated[int | None, Parameter(metavar="N", help="stop when so many items have been seen")] = None
     until: Annotated[str | None, Parameter(metavar="METRIC<VALUE", help="stop when a metric keeps a bound")] = None
+    auto_batch: Annotated[bool | None, Parameter(help="compute a batch in parts where memory would not hold it")] = None
 
 
 @dataclass(frozen=True, kw_only=True)

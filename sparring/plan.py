@@ -30,6 +30,7 @@ class Plan(Part):
         default="contiguous", description="memory layout of pictures"
     )
     threads: int = Field(default=1, ge=1, description="threads of one process")
+    accumulate: int = Field(default=1, ge=1, description="parts of each part of a batch, for want of memory")
     log_every: int = Field(default=50, ge=1, description="steps from one record to the next")
     save_every: int = Field(default=1000, ge=1, description="steps from one checkpoint and picture to the next")
     minutes: float | None = Field(default=None, gt=0, description="the budget that the length was planned for")

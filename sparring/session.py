@@ -17,9 +17,10 @@ from sparring.plan import Plan
 from sparring.planning import affordable, make_plan
 from sparring.remedies import experiment_after, remedy
 from sparring.restoring import sheet
+from sparring.rooming import parts_that_fit
 from sparring.run import Run
 from sparring.specimens import specimens
-from sparring.training import Engine
+from sparring.training import Engine, Training
 from sparring.watch import NotFinite
 from sparring.watching import Watching, acts
 
@@ -83,20 +84,30 @@ class Session:
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
         self.saved = self.engine.step_number if run.generator.is_file() else 0
 
-    def _engine(self, plan: Plan) -> Engine:
+    def _engine(self, plan: Plan, training: Training | None = None) -> Engine:
         e = self.experiment
         readers = {"train": self.train, "select": self.select}
-        return Engine(e.task, e.training, self.material.spec, **readers, plan=plan, seed=e.seed, device=self.device)
+        return Engine(
+            e.task, training or e.training, self.material.spec, **readers, plan=plan, seed=e.seed, device=self.device
+        )
 
     def _started(self) -> Engine:
         """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
         stored = Plan.from_json(self.run.read(self.run.plan)) if self.run.plan.is_file() else None
         known = self._agreed(int(stored is not None and stored.minutes == self.limits.minutes))
         if not known:
-            made, note = make_plan(self.experiment, self.material.spec, self.limits, self.device, engine=self._engine)
+            in_parts = self._agreed(parts_that_fit(self._engine, self.experiment, self.limits, self.device))
+            made, note = make_plan(
+                self.experiment,
+                self.material.spec,
+                self.limits,
+                self.device,
+                engine=lambda plan: self._engine(plan.but(accumulate=in_parts)),
+            )
             self.notes += [note] if note else []
+            self.notes += [f"a batch is computed in {in_parts} parts, which fit into memory"] if in_parts > 1 else []
             if is_first():
-                self.run.write(self.run.plan, made.to_json())
+                self.run.write(self.run.plan, made.but(accumulate=in_parts).to_json())
         return self._prepared(None, [])
 
     def _restored(self) -> Engine | None:

@@ -91,7 +91,7 @@ class Engine:
         self.train, self.select, self.seed, self.device = train, select, seed, device
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
-        self.parts = parts(training.batch, training.accumulate, self.rank, self.world)
+        self.parts = parts(training.batch, training.accumulate * plan.accumulate, self.rank, self.world)
         self.dtype = _DTYPES[plan.precision]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "weights"))

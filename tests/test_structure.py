@@ -12,7 +12,9 @@ MODULES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("
 
 # A folder's floor is that of every module in it; a module that is named by itself goes before its folder.
 FLOORS = {
-    **dict.fromkeys(["errors", "types", "part", "randomness", "files", "limits", "pictures", "provenance"], 0),
+    **dict.fromkeys(
+        ["errors", "types", "part", "randomness", "files", "limits", "memory", "pictures", "provenance"], 0
+    ),
     **dict.fromkeys(
         ["losses", "penalties", "terms", "agreement", "perceptual", "degradations", "augment", "optimisers", "wording"],
         1,
@@ -23,7 +25,7 @@ FLOORS = {
     **dict.fromkeys(["training", "plan", "run", "tiles", "watch", "signs", "processes", "tasks"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
-    **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies"], 7),
+    **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies", "rooming"], 7),
     **dict.fromkeys(
         ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
     ),

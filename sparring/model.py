@@ -91,8 +91,7 @@ class Model:
         """New items as :meth:`sample` gives them, with the attributes that each was made for, ``(n,)`` each."""
         if isinstance(self.experiment.task, PictureTask):
             raise RequestError(
-                f"a model of the task '{self.experiment.task.name}' makes pictures of given ones: sparring apply "
-                f"{self.run.folder} INPUT -o PATH"
+                f"this model makes pictures of given ones: sparring apply {self.run.folder} INPUT -o PATH"
             )
         if n < 1:
             raise RequestError(f"n = {n}: at least one item must be asked for")
@@ -240,7 +239,8 @@ class Model:
             DataError: they cannot be used.
         """
         own = self.experiment.data
-        source = read_for(self.experiment.task.source, data if isinstance(data, DataSource) else open_data(str(data)))
+        task = self.experiment.task
+        source = read_for(task.source, data if isinstance(data, DataSource) else open_data(str(data)), task.reading)
         if type(source) is type(own):
             kept = {field: getattr(own, field) for field in type(own).model_fields if field != "path"}
             source = source.but(**kept)

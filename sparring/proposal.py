@@ -64,7 +64,7 @@ def propose(  # noqa: PLR0913
     if task not in known:
         raise RequestError(choices(task, "task", list(known)))
     source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern)
-    source = read_for(known[task].source, source)
+    source = read_for(known[task].source, source, known[task].reading)
     source, settings = _settle_source(source, settings)
     read = source.load()
     codec = Modality.find(read.modality).fit(read.items)

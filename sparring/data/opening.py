@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,13 @@ def open_data(
     return _with(store_arrays(data, folder), asked)
 
 
-def read_for(kind: str, source: DataSource) -> DataSource:
+def read_for(kind: str, source: DataSource, fields: Mapping[str, Any]) -> DataSource:
     """The source as a task wants it read: folders of pictures by the source of that name, all else as it is.
 
     Args:
         kind: name of a data source; empty where the task has no wish.
         source: what was opened; what both have in common is kept.
+        fields: what else the task sets.
     """
     from sparring.data.images import Images
 
@@ -75,7 +77,7 @@ def read_for(kind: str, source: DataSource) -> DataSource:
         return source
     wanted = DataSource.find(kind)
     common = {"path", "size", "color", "max_pixels", "cache_mb"} & set(wanted.model_fields)
-    return wanted(**{name: getattr(source, name) for name in common})
+    return wanted(**{name: getattr(source, name) for name in common} | dict(fields))
 
 
 def _with(source: DataSource, asked: dict[str, Any]) -> DataSource:

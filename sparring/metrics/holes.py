@@ -37,7 +37,7 @@ class HolePsnr(Metric):
         assert fake.given is not None
         assert fake.truth is not None
         most, each = np.iinfo(fake.truth.dtype).max, []
-        for made, truth, given in zip(fake.items, fake.truth, fake.given, strict=True):
+        for made, truth, given in zip(np.asarray(fake.items[:]), fake.truth, fake.given, strict=True):
             hole = given[..., -1] == 0
             if hole.any():
                 error = np.square((made[hole].astype(float) - truth[hole]) / most).mean()

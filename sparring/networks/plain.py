@@ -24,7 +24,6 @@ class Plain(Architecture):
         return PlainRestorer(self, spec, latent)
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
-        scale_of(type(self), spec)
         return self.judge.discriminator(spec)
 
 

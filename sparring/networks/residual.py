@@ -22,7 +22,6 @@ class Residual(Architecture):
         return ResidualRestorer(self, spec, latent)
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
-        scale_of(type(self), spec)
         return self.judge.discriminator(spec)
 
 

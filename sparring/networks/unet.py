@@ -36,7 +36,6 @@ class Unet(Architecture):
         return UnetTranslator(self, spec, latent)
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
-        scale_of(type(self), spec)
         return self.judge.discriminator(spec)
 
 

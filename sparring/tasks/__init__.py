@@ -1,7 +1,7 @@
 """The kind: a task says what is given and what is wanted, and names the game that plays it."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ class Task(Part):
         metrics: what judges it where no metrics are named; none: all that rank for its data.
         baselines: what it must beat; none: all that rank for its data.
         source: the data source that reads folders of pictures for it, where it is not the one for generation.
+        reading: fields of that source which the task sets.
     """
 
     kind: ClassVar[str] = "task"
@@ -28,6 +29,7 @@ class Task(Part):
     metrics: ClassVar[tuple[type[Metric], ...]] = ()
     baselines: ClassVar[tuple[type[Baseline], ...]] = ()
     source: ClassVar[str] = ""
+    reading: ClassVar[dict[str, Any]] = {}
 
     game: Game
     attributes: tuple[str, ...] = Field(

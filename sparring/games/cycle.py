@@ -1,0 +1,103 @@
+"""The unpaired game of Zhu et al. 2017 (CycleGAN): generators there and back, a discriminator in each domain."""
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sparring.games import Game, Play, Turn
+from sparring.losses import AdversarialLoss, LeastSquares
+from sparring.networks import Architecture
+from sparring.networks.judges import Patch
+from sparring.networks.unet import Unet
+from sparring.randomness import per_sample
+from sparring.types import Batch, DataSpec, Samples, Scores, Terms, precise
+
+
+class Cycle(Game):
+    """What is translated there and back must be what it was; ``batch.condition`` is of domain A, ``target`` of B."""
+
+    network: Architecture = Field(
+        default=Unet(norm="instance", depth=3, judge=Patch(norm="instance", spectral=False)),
+        description="the family of generators and discriminators",
+    )
+    loss: AdversarialLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
+    cycle: float = Field(default=10.0, ge=0, description="weight of the L1 between a picture and what comes back of it")
+    identity: float = Field(
+        default=5.0, ge=0, description="weight of the L1 by which a generator changes pictures of its own domain"
+    )
+
+    def players(self, spec: DataSpec) -> nn.ModuleDict:
+        there = spec
+        back = DataSpec(spec.given, given=spec.shape)
+        return nn.ModuleDict({
+            "generator": self.network.generator(there, 0),
+            "back": self.network.generator(back, 0),
+            "discriminator": self.network.discriminator(_alone(there)),
+            "discriminator-back": self.network.discriminator(_alone(back)),
+        })  # fmt: skip
+
+    def averaged(self) -> tuple[str, ...]:
+        return ("generator",)
+
+    def turns(self, step: int) -> Sequence[Turn]:
+        judges = ("discriminator", "discriminator-back")
+        makers = ("generator", "back")
+        return [
+            Turn("discriminator", judges, self._discriminate),
+            Turn("generator", makers, self._generate, counts=True),
+        ]
+
+    def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
+        return per_sample("normal", seed, numbers, (0,))
+
+    def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
+        assert condition is not None, "a cycle translates given pictures"
+        return players["generator"](latents, condition)
+
+    def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
+        return players["discriminator"](batch.target)
+
+    def _discriminate(self, play: Play) -> Terms:
+        first, second = _domains(play.batch)
+        with torch.no_grad():
+            made = {"discriminator": _made(play, "generator", first), "discriminator-back": _made(play, "back", second)}
+        real = {"discriminator": second, "discriminator-back": first}
+        return {
+            name: self.loss.discriminator(play.players[name](real[name]), play.players[name](fake))
+            for name, fake in made.items()
+        }
+
+    def _generate(self, play: Play) -> Terms:
+        first, second = _domains(play.batch)
+        there, back = _made(play, "generator", first), _made(play, "back", second)
+        terms: Terms = {
+            "adversary": self.loss.generator(None, play.players["discriminator"](there)),
+            "adversary-back": self.loss.generator(None, play.players["discriminator-back"](back)),
+        }
+        if self.cycle:
+            returned = _distance(_made(play, "back", there), first) + _distance(_made(play, "generator", back), second)
+            terms["cycle"] = self.cycle * returned
+        if self.identity and first.shape == second.shape:
+            kept = _distance(_made(play, "generator", second), second) + _distance(_made(play, "back", first), first)
+            terms["identity"] = self.identity * kept
+        return terms
+
+
+def _alone(spec: DataSpec) -> DataSpec:
+    """The discriminator sees pictures of one domain alone."""
+    return DataSpec(spec.shape, given=())
+
+
+def _domains(batch: Batch) -> tuple[Tensor, Tensor]:
+    assert batch.condition is not None, "a cycle needs pictures of both domains"
+    return batch.condition, batch.target
+
+
+def _made(play: Play, name: str, pictures: Tensor) -> Tensor:
+    return precise(play.players[name](None, pictures).value)
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    return (one - precise(other)).abs().mean()

@@ -104,7 +104,7 @@ def store_arrays(array: Any, folder: Path, labels: Any = None) -> Arrays:
 def _content(items: np.ndarray, attributes: Mapping[str, np.ndarray]) -> str:
     """A hash of the data."""
     digest = hashlib.blake2b(f"{items.dtype.str}{items.shape}".encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(items))
+    digest.update(np.ascontiguousarray(items).data)
     for name, values in attributes.items():
         digest.update("\0".join([name, *values.tolist()]).encode())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sparring.data.images import Images
 from sparring.experiment import HOLD_BACK_FROM
 from sparring.forecast import Forecast, forecast
 from sparring.learning import choose_device
+from sparring.modalities.table import Table
 from sparring.proposal import Proposal, propose
 
 FEW = 1000
@@ -48,6 +49,7 @@ class Findings:
         blank: names of pictures of nearly one colour.
         warnings: what is wrong, in words.
         forecast: what would be trained.
+        columns: what each column of a table is; empty for anything else.
     """
 
     splits: dict[str, int]
@@ -62,6 +64,7 @@ class Findings:
     blank: tuple[str, ...]
     warnings: tuple[str, ...]
     forecast: Forecast
+    columns: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -73,7 +76,8 @@ class Findings:
         return [
             f"found    {wording.usage(self.splits, self.shape)}",
             *([f"stored   {_counted(self.stored)}"] if self.stored else []),
-            *(labels or ["labels   none"]),
+            *(f"column   {name}: {said}" for name, said in self.columns.items()),
+            *(labels or (["labels   none"] if not self.columns else [])),
             *([f"split    {self.official_test:,} items are an official test split"] if self.official_test else []),
             *(f"note     {note}" for note in self.notes),
             *wording.skipped(self.skipped),
@@ -138,6 +142,7 @@ def _findings(proposal: Proposal, device: torch.device) -> Findings:
             *_emptiness(read, blank),
         ),
         forecast=forecast(proposal, device),
+        columns=material.modality.described() if isinstance(material.modality, Table) else {},
     )
 
 

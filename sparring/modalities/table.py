@@ -81,6 +81,10 @@ class Table(Modality):
     def askable(self) -> tuple[str, ...]:
         return tuple(column.title for column in self.columns if column.spans())
 
+    def described(self) -> dict[str, str]:
+        """What each column is, in words."""
+        return {column.title: column.said() for column in self.columns}
+
     def compact(self, items: Frame) -> Float[np.ndarray, "n k"]:
         """Rows as one number a span, float32: the scalar, or which choice; :meth:`expand` makes vectors of them.
 

@@ -97,6 +97,17 @@ def test_a_heavy_tail_is_learned_on_its_logarithm_and_a_spike_by_itself(table):
     assert columns["maybe"].missing
 
 
+def test_what_columns_are_is_said_in_words(table):
+    said = table.described()
+    assert said["id"].startswith("identifiers")
+    assert said["town"] == "4 categories, nulls"
+    assert said["unit"] == "always cm"
+    assert said["empty"] == "empty"
+    assert said["rooms"] == "whole numbers 1..5, 5 single values"
+    assert said["joined"].startswith("dates 2020-03-04 to 2022-08-14")
+    assert "of the logarithm" in said["income"]
+
+
 def test_rare_categories_share_a_choice_and_are_drawn_by_their_frequency():
     source = np.random.default_rng(0)
     values = np.concatenate([np.repeat(np.arange(MOST), 3), source.integers(MOST, 5000, 9000)]).astype(str)

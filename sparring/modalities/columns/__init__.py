@@ -94,6 +94,10 @@ class Column(Part):
         """
 
     @abstractmethod
+    def said(self) -> str:
+        """What the column is, in a few words."""
+
+    @abstractmethod
     def shares(self) -> tuple[float, ...]:
         """How often each choice of :meth:`spans` is there in the data; () where there are none."""
 

@@ -48,6 +48,10 @@ class Category(Column):
     def spans(self) -> tuple[Span, ...]:
         return (Span("softmax", self._width()),)
 
+    def said(self) -> str:
+        rare = f", the {len(self.values) - self.own:,} rarest together" if self.own < len(self.values) else ""
+        return f"{len(self.values):,} categories{rare}{', nulls' if self.missing else ''}"
+
     def shares(self) -> tuple[float, ...]:
         total = sum(self.counts) + self.missing
         rest = [sum(self.counts[self.own :])] if self.own < len(self.values) else []

@@ -40,6 +40,9 @@ class Constant(Column):
     def ask(self, request: Any) -> Asked | None:
         return None
 
+    def said(self) -> str:
+        return "empty" if self.value is None else f"always {self.value}"
+
     def shares(self) -> tuple[float, ...]:
         return ()
 

@@ -80,5 +80,8 @@ class Identifier(Column):
     def ask(self, request: Any) -> Asked | None:
         return None
 
+    def said(self) -> str:
+        return "identifiers, not learned; fresh ones are made"
+
     def shares(self) -> tuple[float, ...]:
         return ()

@@ -88,6 +88,12 @@ class Number(Column):
         scalar = (Span("tanh", 1),) if self.centres else ()
         return (*scalar, Span("softmax", len(self.rates)))
 
+    def said(self) -> str:
+        what = "dates" if self.step else "whole numbers" if self.decimals == 0 else "numbers"
+        learned = [f"{len(self.centres)} modes{' of the logarithm' if self.logarithm else ''}"] if self.centres else []
+        learned += [f"{len(self.spikes)} single value{'s' * (len(self.spikes) > 1)}"] if self.spikes else []
+        return ", ".join([f"{what} {self._said()}", *learned, *(["nulls"] if self.missing else [])])
+
     def shares(self) -> tuple[float, ...]:
         return self.rates
 
@@ -186,7 +192,9 @@ class Number(Column):
 
     def _said(self) -> str:
         if self.step:
-            return f"{self.rounded(np.array([self.low]))[0]} to {self.rounded(np.array([self.high]))[0]}"
+            digits = 10 if self.step >= _STEPS[0] else 19
+            first, last = (str(date)[:digits] for date in self.rounded(np.array([self.low, self.high])))
+            return f"{first} to {last}"
         return f"{self.low:g}..{self.high:g}"
 
 

@@ -65,14 +65,14 @@ class Restorer:
         wanted, made_channels = self.task.channels(self.spec), self.task.spec(self.spec).shape[0]
         known = self._known(still, mask)
         if len(values) == wanted:
-            made = self._made(values[None], known)
+            made = self.tensor(values[None], known)
         elif wanted == 1 and made_channels == 1:
             # A model of grey pictures restores the channels of a coloured one by themselves.
-            made = torch.cat([self._made(channel[None, None], known) for channel in values], 1)
+            made = torch.cat([self.tensor(channel[None, None], known) for channel in values], 1)
         elif wanted == 1:
-            made = self._made(grey(values)[None], known)
+            made = self.tensor(grey(values)[None], known)
         else:
-            made = self._made(values.expand(wanted, -1, -1)[None], known)
+            made = self.tensor(values.expand(wanted, -1, -1)[None], known)
             made = made if self.task.recolours or made.shape[1] == 1 else grey(made[0])[None]
         pixels = ((made[0].clamp(-1, 1) + 1) * (most / 2)).round().permute(1, 2, 0).numpy().astype(still.pixels.dtype)
         return Still(
@@ -97,8 +97,13 @@ class Restorer:
         return torch.from_numpy(~mask).float()[None, None]
 
     @torch.no_grad()
-    def _made(self, picture: Tensor, known: Tensor | None) -> Tensor:
-        """What the task makes of one picture ``(1, c, h, w)``, float32."""
+    def tensor(self, picture: Tensor, known: Tensor | None = None) -> Tensor:
+        """What the task makes of one encoded picture ``(1, c, h, w)``, float32.
+
+        Args:
+            picture: in [-1, 1], or beyond it where noise is not clipped.
+            known: 1 where it is known, ``(1, 1, h, w)``, where the task has holes.
+        """
         weights = next(self.players.parameters())
         given = prepared(picture, known).to(weights)
         latent = self.task.game.draw(self.seed, [0]).to(weights)

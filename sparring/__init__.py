@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparring.api import apply, evaluate, sample, score, train
     from sparring.checks import check
+    from sparring.comparison import compare
     from sparring.estimators import TableGAN
     from sparring.experiment import Experiment
     from sparring.learning import steps
     from sparring.limits import Limits
     from sparring.model import Model, load
     from sparring.proposal import Proposal, propose
+    from sparring.report import report
     from sparring.session import Record
 
 __version__ = "0.1.0"
@@ -28,9 +30,11 @@ _HOMES = {
     "TableGAN": "estimators",
     "apply": "api",
     "check": "checks",
+    "compare": "comparison",
     "evaluate": "api",
     "load": "model",
     "propose": "proposal",
+    "report": "report",
     "sample": "api",
     "score": "api",
     "steps": "learning",
@@ -45,9 +49,11 @@ __all__ = [
     "TableGAN",
     "apply",
     "check",
+    "compare",
     "evaluate",
     "load",
     "propose",
+    "report",
     "sample",
     "score",
     "steps",

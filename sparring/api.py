@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sparring.applying import Applied, Job, apply_files, plan
+from sparring.board import Board
 from sparring.data import DataSource, Decoded
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
@@ -23,7 +24,7 @@ from sparring.limits import Limits
 from sparring.model import Model, load
 from sparring.proposal import propose
 from sparring.run import Run
-from sparring.session import Record
+from sparring.session import Record, is_first
 from sparring.tasks.picture import PictureTask
 
 
@@ -90,8 +91,10 @@ def train(  # noqa: PLR0913
         overwrite=overwrite,
         material=proposal.material,
     )
-    with _interruptible() as interrupted:
+    with _interruptible() as interrupted, Board(folder, resume=resume) as board:
         for record in records:
+            if is_first():
+                board(record)
             if on_record is not None:
                 on_record(record)
             if interrupted.is_set():
@@ -157,9 +160,9 @@ def next_command(run: str | Path) -> str:
     return f"sparring apply {run} INPUT -o PATH" if asks else f"sparring sample {run} -n 16"
 
 
-def sample(run: str | Path, n: int = 64, **asked: Any) -> Decoded:
-    """New items of a run's model, as :meth:`sparring.Model.sample` gives them."""
-    return load(run).sample(n, **asked)
+def sample(run: str | Path, n: int = 64, *, best: bool = False, **asked: Any) -> Decoded:
+    """New items of a run's model, the last or the best, as :meth:`sparring.Model.sample` gives them."""
+    return load(run, best=best).sample(n, **asked)
 
 
 def score(run: str | Path | Model, data: str | Path | DataSource | np.ndarray) -> Mapping[str, float] | np.ndarray:

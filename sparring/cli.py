@@ -3,7 +3,6 @@
 What costs time to import is imported inside of the commands, so that ``sparring --help`` answers at once.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from sparring import __version__
 from sparring.errors import DataError, RequestError, SparringError, choices
+from sparring.judging import compare, report
 from sparring.options import (
     Applying,
     Asked,
@@ -27,9 +27,13 @@ from sparring.options import (
     Reading,
     RunFolder,
     conditions,
+    free_folder,
     given,
+    refuse_occupied,
+    remove_older,
     separated,
 )
+from sparring.printing import print_json, print_result, say
 
 app = App(
     name="sparring",
@@ -67,7 +71,7 @@ def train(
         # One of many processes that torchrun started; the first one speaks.
         api.train(data, **asked)
         return
-    _say(f"reads {data}")
+    say(f"reads {data}")
     with display.Progress(out, asked.get("recipe")) as progress:
         api.train(data, **asked, on_record=progress)
     grids = sorted((out / "samples").glob("*.png"))
@@ -92,6 +96,7 @@ def sample(  # noqa: PLR0913
         Parameter(("-o", "--out"), metavar="PATH", help="a folder, or a file whose ending says its form"),
     ] = None,
     overwrite: Annotated[bool, Parameter(help="replace files that are there")] = False,
+    best: Annotated[bool, Parameter(help="from the model that was best on held-back items, not the last")] = False,
     asked: Annotated[Asked | None, Parameter("*")] = None,
     plugin: Plugin = None,
 ) -> None:
@@ -100,17 +105,17 @@ def sample(  # noqa: PLR0913
     from sparring.model import load
 
     import_plugins(plugin or ())
-    model = load(run)
-    path = out or _free_folder(run / "outputs")
+    model = load(run, best=best)
+    path = out or free_folder(run / "outputs")
     if not overwrite:
-        _refuse_occupied(path)
+        refuse_occupied(path)
     wished = given(asked)
     wished |= {"condition": conditions(wished.pop("condition", ()))} | ({} if n is None else {"n": n})
     items, columns = model.sample_with_conditions(**wished)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = model.save(items, path, columns)
     if overwrite and path.is_dir():
-        _remove_older(path, written)
+        remove_older(path, written)
     print(path)
 
 
@@ -123,10 +128,10 @@ def score(run: RunFolder, data: Data, /, *, as_json: Json = False, plugin: Plugi
     api.import_plugins(plugin or ())
     model = load(run)
     if not model.experiment.task.game.adversarial:
-        _say("this model has no discriminator: the scores are its evidence lower bound of each item, in nats")
+        say("this model has no discriminator: the scores are its evidence lower bound of each item, in nats")
     verdicts = dict(api.score(model, data))
     if as_json:
-        _print_json({"scores": verdicts})
+        print_json({"scores": verdicts})
     else:
         for name, verdict in verdicts.items():
             print(f"{verdict:.6g}\t{name}")
@@ -150,7 +155,7 @@ def apply(
     for path in done.written:
         print(path)
     for fault in done.failed:
-        _say(f"sparring: {fault.file}: {fault.reason}")
+        say(f"sparring: {fault.file}: {fault.reason}")
     if done.failed:
         raise DataError(f"{len(done.failed)} of {len(done.failed) + len(done.written)} pictures failed")
 
@@ -175,7 +180,11 @@ def evaluate(  # noqa: PLR0913
     asked: dict[str, Any] = {"against": against, "metrics": separated(metrics), "count": count}
     asked |= {"features": features, "weights": weights}
     found = api.evaluate(run, **{name: value for name, value in asked.items() if value is not None})
-    _print_result(found, as_json)
+    print_result(found, as_json)
+
+
+app.command(compare)
+app.command(report)
 
 
 @app.command
@@ -193,8 +202,8 @@ def check(
 
     api.import_plugins(plugin or ())
     asked = given(reading) | ({} if device is None else {"device": device})
-    _say(f"reads {data}, then plays a few steps to measure")
-    _print_result(checks.check(data, **asked), as_json)
+    say(f"reads {data}, then plays a few steps to measure")
+    print_result(checks.check(data, **asked), as_json)
 
 
 @app.command(name="list")
@@ -213,7 +222,7 @@ def list_parts(
     found = catalogue()
     if kind is not None and kind not in found.shelves:
         raise RequestError(choices(kind, "kind", list(found.shelves)))
-    _print_result(found if kind is None else found.shelves[kind], as_json)
+    print_result(found if kind is None else found.shelves[kind], as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -265,19 +274,19 @@ def _refusal(error: BaseException) -> int:
     if isinstance(error, CycloptsError):
         error.verbose = False
         command = " ".join(["sparring", *(error.command_chain or ())])
-        _say(f"sparring: {_sentence(error)}; '{command} --help' shows what there is")
+        say(f"sparring: {_sentence(error)}; '{command} --help' shows what there is")
         return RequestError.exit_code
     if isinstance(error, KeyboardInterrupt):
-        _say("sparring: interrupted")
+        say("sparring: interrupted")
         return 130
     if isinstance(error, SparringError):
-        _say(f"sparring: {error}")
+        say(f"sparring: {error}")
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
-        _say(f"sparring: {error.filename}: {error.strerror}; --debug shows where")
+        say(f"sparring: {error.filename}: {error.strerror}; --debug shows where")
     else:
         said = " ".join(str(error).splitlines())
-        _say(f"sparring: unexpected {type(error).__name__}: {said}; --debug shows where")
+        say(f"sparring: unexpected {type(error).__name__}: {said}; --debug shows where")
     return 1
 
 
@@ -300,28 +309,6 @@ def _spread(words: list[str]) -> list[str]:
     return found
 
 
-def _free_folder(folder: Path) -> Path:
-    """The first folder ``<folder>/<n>`` that is not there."""
-    number = 1
-    while (folder / str(number)).exists():
-        number += 1
-    return folder / str(number)
-
-
-def _refuse_occupied(path: Path) -> None:
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        what = "is there already" if path.is_file() else "holds files already"
-        raise RequestError(f"{path} {what}; --overwrite replaces them, or give another -o")
-
-
-def _remove_older(folder: Path, written: Sequence[Path]) -> None:
-    """Removes numbered items that an earlier call left in the folder, and nothing else."""
-    kept = {path.name for path in written}
-    for path in folder.iterdir():
-        if path.stem.isdigit() and path.name not in kept and path.suffix in {item.suffix for item in written}:
-            path.unlink()
-
-
 def _print_quick_numbers(out: Path) -> None:
     from sparring.evaluation import Evaluation
     from sparring.run import Run
@@ -329,21 +316,6 @@ def _print_quick_numbers(out: Path) -> None:
     taken = Run(out).records("metrics")
     if taken:
         print("\n".join(Evaluation.from_json(taken[-1]).lines()))
-
-
-def _print_result(found: Any, as_json: bool) -> None:
-    if as_json:
-        _print_json(found.to_json())
-    else:
-        print("\n".join(found.lines()))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ class _Lines:
     def show(self, record: Record) -> None:
         if record.note is not None:
             _say(record.note)
-        elif self.clock() >= self.next or record.step >= record.steps:
+        elif record.terms and (self.clock() >= self.next or record.step >= record.steps):
             parts = [f"step {record.step:,} of {record.steps:,}", losses(record), speed(record)]
             _say(", ".join(part for part in parts if part))
             self.next = self.clock() + PAUSE
@@ -154,6 +154,7 @@ class _Bar:
         console = self.bars.console
         if record.note is not None:
             console.print(record.note, markup=False, highlight=False)
+        if record.note is not None or not record.terms:
             return
         parts = (f"{record.step:,}/{record.steps:,}", speed(record), losses(record))
         said = ", ".join(part for part in parts if part)[: console.width - _BAR - 1]

@@ -7,17 +7,19 @@ metrics, features and baselines judge is said by :mod:`sparring.jury`.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from sparring.audit import suspects
 from sparring.errors import DataError
 from sparring.experiment import Material
 from sparring.jury import Jury
 from sparring.metrics import Evidence, Metric, Specimens
 from sparring.metrics.features import FittedFeatures
+from sparring.metrics.pixel_memorisation import PixelMemorisation
 from sparring.randomness import derive
 from sparring.tasks import Task
 
@@ -59,11 +61,14 @@ class Evaluation:
         rows: the numbers.
         protocol: how they were taken: features, counts, reference split, seed.
         refused: metrics that could not be taken, with the reason.
+        pairs: the most suspicious generated pictures beside training and held-back ones, as
+            :func:`sparring.audit.suspects` gives them, where a memorisation metric was taken of pictures.
     """
 
     rows: tuple[Row, ...]
     protocol: dict[str, Any] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    pairs: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -95,27 +100,50 @@ def _said(protocol: dict[str, Any]) -> list[str]:
     return [f"{name.replace('_', ' ')} {value}" for name, value in protocol.items() if not isinstance(value, dict)]
 
 
-def quick(task: Task, material: Material, made: Specimens, *, seed: int) -> Evaluation:
-    """Training-free numbers within seconds, against the *select* split, or *train* where nothing is held back.
+class Gauge:
+    """Training-free numbers, taken again and again while training; what stays the same is worked out once.
 
-    The floor is that of other items that were learned from.
+    The reference is the *select* split, or *train* where nothing is held back; the floor is that of other items that
+    were learned from.
+
+    Attributes:
+        held: whether the reference is held back.
 
     Args:
         task: what the model is for.
         material: what the experiment works on.
-        made: what the model makes.
+        count: items of each side, at most.
         seed: of the features.
     """
-    splits, jury = material.splits, Jury.quick(task, material.data, seed=seed)
-    against, name = (splits.select, "select") if len(splits.select) else (splits.train, "train")
-    real = _take(material, against, len(made))
-    learned = _take(material, splits.train, 2 * len(made))
-    fitted = jury.fit(learned.items, None)
-    other = Specimens(learned.items[::2])
-    test, fake, floor = (_evidence(side, fitted) for side in (real, made, other))
-    rows, refused = _rows(jury.metrics, Sides(floor, test, fake), {"floor": floor}, fitted)
-    protocol = {"features": _named(fitted), "generated": len(made), "reference": f"{len(real)} of {name}", "seed": seed}
-    return Evaluation(tuple(rows), protocol, refused)
+
+    def __init__(self, task: Task, material: Material, *, count: int, seed: int = 0):
+        splits = material.splits
+        self.jury = Jury.quick(task, material.data, seed=seed)
+        self.held = bool(len(splits.select))
+        learned = _spread(splits.train, 2 * count)[::2]
+        reference = _spread(splits.select if self.held else splits.train, count)
+        self.fitted = self.jury.fit(take(material, splits.train, 2 * count).items, None)
+        self.floor, self.test = (evidence(take(material, rows, count), self.fitted) for rows in (learned, reference))
+        name = "select" if self.held else "train"
+        self.protocol = {"features": _named(self.fitted), "reference": f"{len(reference)} of {name}", "seed": seed}
+
+    def __call__(self, made: Specimens, scores: tuple[np.ndarray, np.ndarray] | None = None) -> Evaluation:
+        """The numbers of what a model makes.
+
+        Args:
+            made: generated items.
+            scores: the discriminator's verdicts on training and on held-back items, where there is one.
+        """
+        learned, held = scores if scores is not None and self.held else (None, None)
+        test, floor = replace(self.test, scores=held), replace(self.floor, scores=learned)
+        sides = Sides(floor, test, evidence(made, self.fitted))
+        rows, refused = _rows(self.jury.metrics, sides, {"floor": floor}, self.fitted)
+        return Evaluation(tuple(rows), {**self.protocol, "generated": len(made)}, refused)
+
+
+def quick(task: Task, material: Material, made: Specimens, *, seed: int) -> Evaluation:
+    """The numbers of a :class:`Gauge` at once."""
+    return Gauge(task, material, count=len(made), seed=seed)(made)
 
 
 @dataclass(frozen=True)
@@ -151,29 +179,37 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
             "evaluate with --against and other items of the kind"
         )
     labelled = Labelled.of(material)
-    # Where each channel has a class of its own, those are learned; the label of an item would have too many values.
-    channels = material.data.known.get("stacked")
-    taught = labelled.numbers(splits.train) if channels is None else channels[splits.train]
-    fitted = jury.fit_once(material, taught, cache)
-    real = _take(material, splits.report, MOST)
+    fitted = jury.fit_once(material, taught(material, labelled), cache)
+    real = take(material, splits.report, MOST)
     made = judged.sample(min(jury.count or len(real), MOST))
-    learned = _take(material, splits.train, len(made))
+    # More training items than samples, for a copy is only found where its original is looked at.
+    learned = take(material, splits.train, MOST)
+    equal = learned if len(learned) <= len(made) else take(material, splits.train, len(made))
 
     def side(items: Specimens, *, scored: bool = True) -> Evidence:
-        return _evidence(items, fitted, labelled.of_columns(items.columns), judged.score(items) if scored else None)
+        return evidence(items, fitted, labelled.of_columns(items.columns), judged.score(items) if scored else None)
 
     sides = Sides(side(learned), side(real), side(made))
-    others = {"floor": side(_take(material, splits.select, len(made)))} if len(splits.select) else {}
+    others = {"floor": side(take(material, splits.select, len(made)))} if len(splits.select) else {}
     for baseline in jury.baselines:
-        if baseline.refusal(learned, made) is None:
-            found = baseline(learned, made, derive(jury.seed, baseline.name))
+        if baseline.refusal(equal, made) is None:
+            found = baseline(equal, made, derive(jury.seed, baseline.name))
             others[baseline.name] = sides.train if found is learned else side(found, scored=False)
     rows, refused = _rows(jury.metrics, sides, others, fitted)
     protocol = _protocol(sides, others.get("floor"), fitted) | {"seed": jury.seed}
     taken = {metric.name: metric for metric in jury.metrics if metric.name not in refused}
     protocol["how_described"] = {} if fitted is None else fitted.part.to_json()
     protocol["metrics"] = {name: {"how": part.protocol, "settings": part.to_json()} for name, part in taken.items()}
-    return Evaluation(tuple(rows), protocol, refused)
+    audited = any(isinstance(metric, PixelMemorisation) for metric in jury.metrics)
+    pairs = suspects(learned.items, real.items, made.items) if audited else None
+    return Evaluation(tuple(rows), protocol, refused, pairs)
+
+
+def taught(material: Material, labelled: "Labelled") -> np.ndarray | None:
+    """The classes of the *train* split that features learn, ``(n,)`` or a column for each channel; None without."""
+    # Where each channel has a class of its own, those are learned; the label of an item would have too many values.
+    channels, rows = material.data.known.get("stacked"), material.splits.train
+    return labelled.numbers(rows) if channels is None else channels[rows]
 
 
 def _protocol(sides: "Sides", floor: Evidence | None, fitted: FittedFeatures | None) -> dict[str, Any]:
@@ -213,7 +249,7 @@ def _rows(
             continue
         beside: dict[str, dict[str, float]] = {}
         for title, other in others.items():
-            wanted = title == "floor" or metric.compared
+            wanted = metric.judging and (title == "floor" or metric.compared)
             if wanted and metric.refusal(sides.train, sides.test, other) is None:
                 for name, reading in metric(sides.train, sides.test, other).items():
                     beside.setdefault(name, {})[title] = reading.value
@@ -231,12 +267,13 @@ def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:
     return own or metric.printed(number, _named(fitted))
 
 
-def _evidence(
+def evidence(
     side: Specimens,
     fitted: FittedFeatures | None,
     labels: np.ndarray | None = None,
     scores: np.ndarray | None = None,
 ) -> Evidence:
+    """One side of a comparison, looked at by the features."""
     if fitted is None:
         return Evidence(side.items, np.zeros((len(side), 0)), labels, None, scores, None, side.given, side.truth)
     look = fitted.look(side.items)
@@ -244,12 +281,15 @@ def _evidence(
     return Evidence(side.items, look.features, labels, predicted, scores, look.probabilities, side.given, side.truth)
 
 
-def _take(material: Material, rows: np.ndarray, most: int) -> Specimens:
+def take(material: Material, rows: np.ndarray, most: int) -> Specimens:
     """At most so many items of a split, spread evenly over it, with their attributes."""
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    rows = _spread(rows, most)
     given = None if material.data.given is None else material.data.given[rows]
     return Specimens(material.data.items[rows], material.columns(rows), given)
+
+
+def _spread(rows: np.ndarray, most: int) -> np.ndarray:
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Model: what a run has learned, ready to sample and to judge."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sparring.applying import Applied, apply_to
+from sparring.archive import keep, weights_of
+from sparring.chunked import by_chunks
 from sparring.codec import Codec, build, filled, read_experiment, refuse_misfit
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
@@ -26,7 +28,7 @@ from sparring.restoring import Restorer, examples
 from sparring.run import Run
 from sparring.tasks.picture import PictureTask, picture_task
 from sparring.training import sample
-from sparring.types import Batch, verdict
+from sparring.types import verdict
 
 BLOCK = 16_384
 """Items that are made and decoded at once, so that memory does not grow with their number."""
@@ -207,7 +209,7 @@ class Model:
 
     def _verdicts(self, encoded: Tensor, condition: Tensor | None) -> np.ndarray:
         players, game = self._with_discriminator(), self.experiment.task.game
-        return _by_chunks(players, lambda batch: verdict(game.score(players, batch)), encoded, condition).numpy()
+        return by_chunks(players, lambda batch: verdict(game.score(players, batch)), encoded, condition).numpy()
 
     def reconstruct(self, items: np.ndarray, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Items as an autoencoding model gives them back, in the form of the data.
@@ -228,7 +230,7 @@ class Model:
             condition = torch.as_tensor(self.conditions.encode(dict(attributes or {})))
         encoded = self.modality.encode(np.asarray(items))
         return self.modality.decode(
-            _by_chunks(self._players, lambda batch: game.reconstruct(self._players, batch).value, encoded, condition)
+            by_chunks(self._players, lambda batch: game.reconstruct(self._players, batch).value, encoded, condition)
         )
 
     def read(self, data: str | Path | DataSource) -> Dataset:
@@ -263,7 +265,10 @@ class Model:
         material = self._material(against)
         jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
         judged = Judged(lambda n: self._judged_items(material, n), self._verdict_on)
-        return evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
+        found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
+        if against is None and not metrics and count is None and features is None and weights is None:
+            keep(self.run, found)
+        return found
 
     def _judged_items(self, material: Material, n: int) -> Specimens:
         task = self.experiment.task
@@ -312,26 +317,13 @@ class Model:
         return self._players
 
 
-@torch.no_grad()
-def _by_chunks(
-    players: nn.ModuleDict, look: Callable[[Batch], Tensor], encoded: Tensor, condition: Tensor | None
-) -> Tensor:
-    """What players in eval mode say of encoded items, float32 on the CPU."""
-    players.eval()
-    weights, found = next(players.parameters()), []
-    for start in range(0, len(encoded), 256):
-        rows = slice(start, start + 256)
-        batch = Batch(encoded[rows], None if condition is None else condition[rows])
-        found.append(look(batch.map(lambda tensor: tensor.to(weights))).float().cpu())
-    return torch.cat(found)
-
-
-def load(run: str | Path, *, device: str = "cpu") -> Model:
+def load(run: str | Path, *, device: str = "cpu", best: bool = False) -> Model:
     """The model of a run.
 
     Args:
         run: the run's folder.
         device: where it samples.
+        best: the model that was best on held-back items while training, instead of the last.
 
     Raises:
         RequestError: the folder holds no run.
@@ -342,5 +334,6 @@ def load(run: str | Path, *, device: str = "cpu") -> Model:
         raise RequestError(f"{run} holds no run; 'sparring train DATA --out {run}' makes one")
     experiment = read_experiment(folder)
     codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
-    averaged = filled(experiment, codec, folder.read_tensors(folder.generator), folder.generator)
+    weights = weights_of(folder, best=best)
+    averaged = filled(experiment, codec, folder.read_tensors(weights), weights)
     return Model(folder, experiment, codec, averaged.to(torch.device(device)).requires_grad_(False).eval())

@@ -107,6 +107,21 @@ def separated(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(part.strip() for name in names for part in name.split(",") if part.strip())
 
 
+def free_folder(folder: Path) -> Path:
+    """The first folder ``<folder>/<n>`` that is not there."""
+    number = 1
+    while (folder / str(number)).exists():
+        number += 1
+    return folder / str(number)
+
+
+def refuse_occupied(path: Path) -> None:
+    """Refuses a file or folder that holds something already."""
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        what = "is there already" if path.is_file() else "holds files already"
+        raise RequestError(f"{path} {what}; --overwrite replaces them, or give another -o")
+
+
 def conditions(written: Sequence[str]) -> dict[str, str]:
     """``("gender=female", "age=30..40")`` as ``{"gender": "female", "age": "30..40"}``."""
     found: dict[str, str] = {}
@@ -118,3 +133,11 @@ def conditions(written: Sequence[str]) -> dict[str, str]:
             raise RequestError(f"--condition asks for '{name}' twice; give one value, or an interval as {name}=30..40")
         found[name] = value
     return found
+
+
+def remove_older(folder: Path, written: Sequence[Path]) -> None:
+    """Removes numbered items that an earlier call left in the folder, and nothing else."""
+    kept = {path.name for path in written}
+    for path in folder.iterdir():
+        if path.stem.isdigit() and path.name not in kept and path.suffix in {item.suffix for item in written}:
+            path.unlink()

@@ -1,11 +1,15 @@
 """The plan of a run: its length and the settings that were found by measuring, with later amendments."""
 
 from collections.abc import Callable
+from math import ceil
 from typing import Literal
 
 from pydantic import Field
 
 from sparring.part import Part
+
+READINGS = 20
+"""Times in a planned run that quick metrics are taken, at most."""
 
 
 class Amendment(Part):
@@ -57,6 +61,16 @@ class Plan(Part):
             done += (1 - done) * (amendment.step - start) / max(steps - start, 1)
             start, steps = amendment.step, amendment.steps
         return min(1.0, done + (1 - done) * (step - start) / max(steps - start, 1))
+
+    def measures(self, step: int, images: int) -> bool:
+        """Whether quick metrics are taken when ``step`` steps are done: at saves, at most :data:`READINGS` times.
+
+        Args:
+            step: steps done.
+            images: that are seen from one reading to the next, at least.
+        """
+        apart = max(self.steps / READINGS, images / self.images_per_step)
+        return step % (self.save_every * max(1, ceil(apart / self.save_every))) == 0
 
     def amended(self, step: int, steps: int) -> "Plan":
         """The plan with another length, decided after ``step`` steps; what was planned for later is not valid."""

@@ -63,6 +63,26 @@ class Run:
         return self.folder / "generator.safetensors"
 
     @property
+    def evaluation(self) -> Path:
+        """The newest evaluation by all default metrics, and what it judged."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def suspects(self) -> Path:
+        """The picture of generated items that are suspiciously near to training items."""
+        return self.folder / "suspects.png"
+
+    @property
+    def best(self) -> Path:
+        """The folder of the model that was best by a number on held-back items."""
+        return self.folder / "best"
+
+    @property
+    def report(self) -> Path:
+        """The page that tells of the run."""
+        return self.folder / "report.html"
+
+    @property
     def data(self) -> Path:
         """The folder of data that were given in memory."""
         return self.folder / "data"
@@ -97,19 +117,26 @@ class Run:
         Args:
             keep: a file of data that the next run learns from.
         """
-        for folder in (self.saved, self.codec, self.samples, self.folder / "features"):
+        for folder in (
+            self.saved,
+            self.codec,
+            self.samples,
+            self.best,
+            self.folder / "features",
+            self.folder / "tensorboard",
+        ):
             remove_folder(folder)
         for log in LOGS:
             self._log(log).unlink(missing_ok=True)
         for file in self.data.glob("*"):
             if _KEPT_DATA.fullmatch(file.name) and (keep is None or file.resolve() != keep.resolve()):
                 file.unlink()
-        for file in ("report.html", "generator.safetensors", "plan.json", "experiment.json"):
-            (self.folder / file).unlink(missing_ok=True)
+        for file in (self.report, self.evaluation, self.suspects, self.generator, self.plan, self.experiment):
+            file.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Removes what a process that was killed left half-written; only for the one that holds the lock."""
-        for folder in (self.folder, self.saved, self.codec, self.samples, self.data):
+        for folder in (self.folder, self.saved, self.codec, self.samples, self.best, self.data):
             remove_asides(folder)
 
     @contextmanager
@@ -213,7 +240,7 @@ class Run:
             aside.mkdir()
             _save_tensors(aside / "state.safetensors", tensors)
             (aside / "counters.json").write_text(json.dumps(counters))
-            sums = {p.name: _checksum(p) for p in sorted(aside.iterdir())}
+            sums = {p.name: checksum(p) for p in sorted(aside.iterdir())}
             (aside / "checksums.json").write_text(json.dumps(sums))
             remove_folder(final)
         there = self.checkpoints()
@@ -271,7 +298,7 @@ def _restored(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     sums = json.loads((path / "checksums.json").read_text())
     for name in ("state.safetensors", "counters.json"):
-        if _checksum(path / name) != sums[name]:
+        if checksum(path / name) != sums[name]:
             raise RunError(f"{path / name} does not match its checksum")
     counters = json.loads((path / "counters.json").read_text())
     whole = isinstance(counters, dict) and all(isinstance(counters.get(k), int) for k in ("step", "images", "position"))
@@ -290,6 +317,7 @@ def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         raise OSError(code, os.strerror(code)) from None
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """The content hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from sparring.errors import Divergence, RunError, TrainingError
 from sparring.experiment import Experiment, Material
 from sparring.files import writing
 from sparring.limits import Bound, Limits
+from sparring.measuring import Measuring
 from sparring.plan import Plan
 from sparring.planning import affordable, make_plan
 from sparring.remedies import experiment_after, remedy
@@ -44,6 +46,8 @@ class Record:
         images_per_second: since the last record.
         seconds: of training so far, over all sessions of the run.
         note: what happened, in one line, where something did.
+        metrics: quick numbers of the model, where they were just taken.
+        grid: the picture that was just drawn, where one was.
     """
 
     step: int
@@ -53,6 +57,8 @@ class Record:
     images_per_second: float
     seconds: float
     note: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    grid: Path | None = None
 
 
 def is_first() -> bool:
@@ -80,6 +86,7 @@ class Session:
         self.earlier = 0.0
         self.notes: list[str] = []
         self.changes: tuple[str, ...] = ()
+        self.measuring = Measuring(run, experiment, material)
         self.engine = self._restored() or self._started()
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
         self.saved = self.engine.step_number if run.generator.is_file() else 0
@@ -189,18 +196,21 @@ class Session:
                 else:
                     yield from self._keep_to_budget(speed)
                     if engine.step_number % engine.plan.save_every == 0 and not last:
-                        yield from self._stop_if_similar_enough()
+                        wanted = self.limits.until is not None or self.measuring.due(engine)
+                        found = self._judge() if wanted else None
+                        yield from self._stop_if_similar_enough(found)
                         self._save()
+                        yield self._seen(found)
                 since, clock = self.engine.step_number, time.monotonic()
         except GeneratorExit:
             if self.engine.step_number != self.saved and not self.sums:
                 self._save()
             raise
         if self.engine.step_number != self.saved:
-            if is_first():
-                # Before the checkpoint, which would otherwise end a run whose last numbers are missing.
-                self._judge()
+            # Before the checkpoint, which would otherwise end a run whose last numbers are missing.
+            found = self._judge()
             self._save()
+            yield self._seen(found)
         if dist.is_initialized():
             dist.barrier()
 
@@ -265,12 +275,16 @@ class Session:
             self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
         return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
 
-    def _judge(self) -> evaluation.Evaluation:
-        """Quick numbers of what the model makes now, kept in ``metrics.jsonl``."""
-        made = specimens(self.engine, self.experiment, self.material, self.run.codec, evaluation.QUICK_COUNT)
-        found = evaluation.quick(self.experiment.task, self.material, made, seed=0)
-        self.run.append("metrics", {"step": self.engine.step_number, **found.to_json()})
-        return found
+    def _judge(self) -> evaluation.Evaluation | None:
+        """Quick numbers of what the model makes now, by the first process."""
+        return self.measuring(self.engine) if is_first() else None
+
+    def _seen(self, found: evaluation.Evaluation | None) -> Record:
+        """What can be looked at after a save: numbers where some were taken, and the picture."""
+        record = self._record({}, 0.0)
+        metrics = {} if found is None else {row.name: row.value for row in found.rows}
+        grid = self.run.samples / f"{record.step:08d}.png"
+        return replace(record, metrics=metrics, grid=grid if grid.is_file() else None)
 
     def _add(self, terms: dict[str, torch.Tensor]) -> None:
         for name, value in terms.items():
@@ -317,13 +331,10 @@ class Session:
         dist.broadcast(told, 0)
         return int(told)
 
-    def _stop_if_similar_enough(self) -> Iterator[Record]:
+    def _stop_if_similar_enough(self, found: evaluation.Evaluation | None) -> Iterator[Record]:
         if self.limits.until is None:
             return
-        reached = False
-        if is_first():
-            found = self._judge()
-            reached = Bound.parse(self.limits.until).holds({row.name: row.value for row in found.rows})
+        reached = found is not None and Bound.parse(self.limits.until).holds({r.name: r.value for r in found.rows})
         if self._agreed(int(reached)):
             self._amend(self.engine, self.engine.step_number)
             yield self._record({}, 0.0, f"{self.limits.until} is reached")

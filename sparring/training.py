@@ -53,6 +53,12 @@ class Training(Part):
         default="auto", description="auto: the fastest, measured"
     )
     images: int = Field(default=1_000_000, ge=1, description="length of a run for which none is asked, in images seen")
+    measure: int = Field(
+        default=50_000, ge=1, description="images seen from one reading of quick metrics to the next, at least"
+    )
+    best: str = Field(
+        default="auto", description="quick metric on *select* by which a best model is kept; auto: kid; none: no such"
+    )
     keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
     watch: tuple[Detector, ...] = Field(default=EVERY, description="detectors of divergence, collapse and overfitting")
     watch_every: int = Field(default=50, ge=1, description="steps from one observation to the next, at least")

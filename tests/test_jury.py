@@ -81,7 +81,12 @@ def test_points_with_known_modes_are_judged_by_them(ring):
     assert (len(modes.centres), modes.sigma) == (8, 0.05)
     assert names(jury.features) == ["identity"]
     assert "mixture-modes" not in names(Jury.of(Generation(), replace(ring.data, known={})).metrics)
-    assert names(Jury.quick(Generation(), ring.data, seed=0).metrics) == ["frechet", "kid"]
+    assert names(Jury.quick(Generation(), ring.data, seed=0).metrics) == [
+        "frechet",
+        "kid",
+        "precision-recall",
+        "membership",
+    ]
 
 
 def test_a_task_that_names_its_judges_gets_no_others(ring):
@@ -122,7 +127,7 @@ def test_an_evaluation_of_before_baselines_can_be_read():
 
 def test_quick_numbers_have_a_floor_and_no_baselines(ring):
     found = quick(Generation(), ring, Specimens(ring.data.items[ring.splits.report]), seed=0)
-    assert [row.name for row in found.rows] == ["frechet[identity]", "kid[identity]"]
+    assert [row.name for row in found.rows] == [f"{n}[identity]" for n in ("frechet", "kid", "precision", "recall")]
     assert all(row.floor is not None and not row.baselines for row in found.rows)
 
 

@@ -22,15 +22,17 @@ FLOORS = {
     **dict.fromkeys(["modalities", "networks"], 2),
     **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
-    **dict.fromkeys(["training", "plan", "run", "tiles", "watch", "signs", "processes", "tasks"], 4),
+    **dict.fromkeys(["training", "plan", "run", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies", "rooming"], 7),
     **dict.fromkeys(
         ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
     ),
+    **dict.fromkeys(["audit", "archive", "best"], 7),
+    **dict.fromkeys(["comparison", "sheets", "board", "measuring"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
-    **dict.fromkeys(["cli", "options", "web", "__main__"], 10),
+    **dict.fromkeys(["cli", "judging", "options", "printing", "web", "__main__"], 10),
 }
 
 

@@ -100,6 +100,7 @@ class Metric(Part):
         paired: whether it compares each item with its truth, which generation has not.
         quick: whether it is among the few that are taken while training.
         compared: whether baselines are measured beside it; not where that would take too long.
+        judging: whether it looks at the judged items; a number of real items alone has neither floor nor baselines.
     """
 
     kind: ClassVar[str] = "metric"
@@ -111,6 +112,7 @@ class Metric(Part):
     paired: ClassVar[bool] = False
     quick: ClassVar[bool] = False
     compared: ClassVar[bool] = True
+    judging: ClassVar[bool] = True
 
     def about(self, data: Dataset) -> Self | None:
         """The metric with what is known of the data filled in; None where it has nothing to say of such data."""

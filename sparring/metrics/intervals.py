@@ -27,7 +27,7 @@ def around(
     return Reading(float(value), float(max(low, within[0])), float(min(high, within[1])), better)
 
 
-def share(hits: int, count: int, better: Literal["lower", "higher", ""] = "higher") -> Reading:
+def share(hits: float, count: int, better: Literal["lower", "higher", ""] = "higher") -> Reading:
     """A share with its score interval (Wilson 1927)."""
     value, weight = hits / count, NORMAL**2 / count
     centre = (value + weight / 2) / (1 + weight)

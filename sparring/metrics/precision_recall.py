@@ -19,6 +19,7 @@ class PrecisionRecall(Metric):
     """
 
     rank: ClassVar[int | None] = 30
+    quick: ClassVar[bool] = True
 
     neighbours: int = Field(
         default=3, ge=1, le=100, description="neighbour whose distance bounds an item's surroundings"

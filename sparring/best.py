@@ -1,0 +1,55 @@
+"""The best model so far, by a number on the *select* split, kept beside the last one."""
+
+from typing import Any
+
+from torch import Tensor
+
+from sparring.errors import RequestError
+from sparring.evaluation import Evaluation, Row
+from sparring.metrics.kernel import Kid
+from sparring.run import Run
+
+
+def chosen(found: Evaluation, name: str) -> Row | None:
+    """The number of that name, with or without the features in brackets; None where it could not be taken.
+
+    ``auto`` is the kernel distance, which is not biased by few samples, or else the first number that can be better.
+
+    Raises:
+        RequestError: no number is called so, or neither end of it is better.
+    """
+    rows = [row for row in found.rows if row.better]
+    for row in rows:
+        if (name if name != "auto" else Kid.name) in (row.name, row.name.partition("[")[0]):
+            return row
+    if name == "auto" or name in found.refused or not rows:
+        return rows[0] if rows and name == "auto" else None
+    there = ", ".join(row.name for row in rows)
+    raise RequestError(f"training.best = '{name}': no quick metric of these data has that name; there are {there}")
+
+
+def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> bool:
+    """Writes the model where it is better than the one that is kept.
+
+    Args:
+        run: whose model it is.
+        row: the number that chooses.
+        step: steps done.
+        tensors: every averaged module, as of the run's own model.
+
+    Returns:
+        Whether it was the best.
+    """
+    kept = best_of(run)
+    if kept is not None and kept["metric"] == row.name and kept["step"] < step:
+        better = row.value < kept["value"] if row.better == "lower" else row.value > kept["value"]
+        if not better:
+            return False
+    run.write_tensors(run.best / run.generator.name, tensors)
+    run.write(run.best / "best.json", {"step": step, "metric": row.name, "value": row.value})
+    return True
+
+
+def best_of(run: Run) -> dict[str, Any] | None:
+    """Step, metric and value of the best model, or None where none is kept."""
+    return run.read(run.best / "best.json") if (run.best / "best.json").is_file() else None

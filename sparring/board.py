@@ -1,0 +1,66 @@
+"""TensorBoard: losses, quick numbers and sample grids of a run, where the package is installed.
+
+What is written lies in ``tensorboard/`` in the run's folder and is no part of the run: nothing reads it back.
+"""
+
+import importlib.util
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from sparring.session import Record
+
+
+def is_there() -> bool:
+    """Whether TensorBoard is installed."""
+    return importlib.util.find_spec("tensorboard") is not None
+
+
+class Board:
+    """Writes records for TensorBoard; where that is not installed, it does nothing.
+
+    Args:
+        run: the run's folder.
+        resume: whether the run goes on; what a run that begins finds there is removed.
+    """
+
+    def __init__(self, run: Path, *, resume: bool = False):
+        self.folder = run / "tensorboard"
+        self.resume = resume
+        self.writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, record: Record) -> None:
+        """Writes what a record holds."""
+        if not (record.terms or record.metrics or record.grid) or not is_there():
+            return
+        writer = self._opened(record.step)
+        for name, value in record.terms.items():
+            writer.add_scalar(f"losses/{name}", value, record.step)
+        for name, value in record.metrics.items():
+            writer.add_scalar(f"metrics/{name}", value, record.step)
+        if record.images_per_second:
+            writer.add_scalar("speed/images per second", record.images_per_second, record.step)
+        if record.grid is not None and record.grid.suffix == ".png" and record.grid.is_file():
+            with Image.open(record.grid) as grid:
+                writer.add_image("samples", np.asarray(grid.convert("RGB")), record.step, dataformats="HWC")
+
+    def _opened(self, step: int) -> Any:
+        """The writer; steps that an interrupted sitting wrote beyond this one are hidden by TensorBoard."""
+        if self.writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            if not self.resume:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self.writer = SummaryWriter(str(self.folder), purge_step=step)
+        return self.writer
+
+    def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self.writer is not None:
+            self.writer.close()

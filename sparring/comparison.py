@@ -1,0 +1,321 @@
+"""Comparison: several runs by the same features, against the same held-back items, and which differences are real."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from sparring.codec import build
+from sparring.errors import DataError, RequestError
+from sparring.evaluation import Labelled, evidence, take, taught
+from sparring.experiment import Material, gather
+from sparring.games import Autoencoding
+from sparring.jury import Jury
+from sparring.metrics import Evidence, Metric, Specimens
+from sparring.metrics.features import FittedFeatures
+from sparring.model import EVALUATION_SEED, Model, load
+from sparring.sheets import Captioned, write_sheets
+from sparring.wording import parameters
+
+COUNT = 2000
+"""Items of each side, at most: the numbers are taken anew for every group that is left out."""
+
+GROUPS = 20
+"""Groups of the jackknife."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of one run, or of a difference between two.
+
+    Attributes:
+        value: the estimate on all items.
+        low: lower end of its 95 % interval, or None where there are too few items for one.
+        high: upper end.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number of the second run less that of the first.
+
+    Attributes:
+        metric: the number's name.
+        first: name of a run.
+        second: name of another.
+        number: the difference with its interval.
+        better: which end of the number is better, ``""`` where neither is.
+    """
+
+    metric: str
+    first: str
+    second: str
+    number: Number
+    better: str
+
+    @property
+    def real(self) -> bool:
+        """Whether the interval leaves out no difference at all."""
+        low, high = self.number.low, self.number.high
+        return low is not None and high is not None and (low > 0 or high < 0)
+
+    def line(self) -> str:
+        """The finding in one line."""
+        value, span = self.number.value, _span(self.number)
+        if not self.real:
+            return f"{self.metric}: {self.second} and {self.first} are not told apart{span}"
+        side = "below" if value < 0 else "above"
+        said = ""
+        if self.better:
+            said = ", which is better" if (value < 0) == (self.better == "lower") else ", which is worse"
+        return f"{self.metric}: {self.second} is {side} {self.first} by {abs(value):.3g}{said}{span}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        runs: their names, in the order of the columns.
+        facts: what each is: game, parameters, items seen, by the fact's name and run.
+        numbers: each metric's numbers by run; a run that has no such number is left out.
+        floors: the same numbers for held-back real items, where there are enough.
+        differences: of every pair of runs in every number that both have.
+        protocol: how they were taken.
+    """
+
+    runs: tuple[str, ...]
+    facts: dict[str, dict[str, str]]
+    numbers: dict[str, dict[str, Number]]
+    floors: dict[str, float]
+    differences: tuple[Difference, ...]
+    protocol: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        told = [asdict(d) | {"real": d.real} for d in self.differences]
+        numbers = {m: {run: asdict(n) for run, n in there.items()} for m, there in self.numbers.items()}
+        return {"runs": list(self.runs), "facts": self.facts, "metrics": numbers, "floors": self.floors,
+                "differences": told, "protocol": self.protocol}  # fmt: skip
+
+    def lines(self) -> list[str]:
+        """A table for people, then what is real and what is not."""
+        table = [["", *self.runs, "floor"]]
+        table += [[name, *(told.get(run, "") for run in self.runs), ""] for name, told in self.facts.items()]
+        for metric, there in self.numbers.items():
+            cells = [_cell(there[run]) if run in there else "none" for run in self.runs]
+            table.append([metric, *cells, f"{self.floors[metric]:.4g}" if metric in self.floors else ""])
+        wide = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+        rows = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in table]
+        real = [d.line() for d in self.differences if d.real]
+        same = [d.line() for d in self.differences if not d.real]
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.protocol.items())
+        return [
+            *rows,
+            "",
+            "real differences:",
+            *(real or ["none"]),
+            "",
+            "not told apart:",
+            *(same or ["none"]),
+            "",
+            said,
+        ]
+
+
+def _cell(number: Number) -> str:
+    return f"{number.value:.4g}{_span(number)}"
+
+
+def _span(number: Number) -> str:
+    return "" if number.low is None or number.high is None else f" ({number.low:.3g} to {number.high:.3g})"
+
+
+def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT) -> Comparison:
+    """Sets runs side by side.
+
+    Features are fitted to the first run's training items and the reference is its *report* split, whoever is judged.
+    Intervals, those of differences too, are by the delete-a-group jackknife: the same reference items are left out
+    for all runs, so that what they share cancels in a difference.
+
+    Args:
+        runs: folders of runs, or models.
+        count: items of each side, at most.
+
+    Raises:
+        RequestError: fewer than two runs, two of one name, or runs of items of different shapes.
+        DataError: the first run's data hold nothing back.
+    """
+    models = {_name(run): run if isinstance(run, Model) else load(run) for run in runs}
+    if len(models) < 2:
+        raise RequestError(f"compare needs at least two different runs, not {', '.join(map(str, runs)) or 'none'}")
+    _refuse_unlike(models)
+    first = next(iter(models.values()))
+    material = gather(first.experiment.task, first.experiment.data.load())
+    if not len(material.splits.report):
+        raise DataError(f"{first.run.folder}: too few items to hold any back, so that nothing can be compared honestly")
+    bench = _Bench(first, material, count)
+    made = {name: bench.judged(model) for name, model in models.items()}
+    numbers, differences, floors = bench.measure(made)
+    rebuilt = {name: bench.reconstruction(model) for name, model in models.items()}
+    if any(number is not None for number in rebuilt.values()):
+        numbers["reconstruction-psnr"] = {name: number for name, number in rebuilt.items() if number is not None}
+    facts = {name: _facts(model) for name, model in models.items()}
+    rows = {title: {name: facts[name][title] for name in models} for title in next(iter(facts.values()))}
+    return Comparison(tuple(models), rows, numbers, floors, tuple(differences), bench.protocol | _foreign(models))
+
+
+def draw(runs: Sequence[str | Path | Model], path: Path, n: int = 36) -> None:
+    """Writes one picture: real items and what each run makes, at equal places from equal latents where shapes agree.
+
+    Args:
+        runs: as for :func:`compare`.
+        path: of a PNG file.
+        n: items of each.
+    """
+    models = {_name(run): run if isinstance(run, Model) else load(run) for run in runs}
+    first = next(iter(models.values()))
+    material = gather(first.experiment.task, first.experiment.data.load())
+    real = take(material, material.splits.report if len(material.splits.report) else material.splits.train, n).items
+    made = [Captioned(name, model.sample(n)) for name, model in models.items()]
+    write_sheets(first.modality, [Captioned("real", real), *made], path)
+
+
+def _name(run: str | Path | Model) -> str:
+    return str(run.run.folder if isinstance(run, Model) else run).rstrip("/")
+
+
+def _refuse_unlike(models: dict[str, Model]) -> None:
+    (name, first), *others = models.items()
+    for other, model in others:
+        if model.modality.spec() != first.modality.spec() or type(model.modality) is not type(first.modality):
+            shapes = f"{first.modality.spec().shape} and {model.modality.spec().shape}"
+            raise RequestError(f"{name} and {other} make items of {shapes}; only runs of like items can be compared")
+
+
+def _foreign(models: dict[str, Model]) -> dict[str, str]:
+    """Which runs learned from other items than the first, for whom the reference may be less fair."""
+    splits = {name: model.run.read(model.run.experiment)["splits"]["train"]["hash"] for name, model in models.items()}
+    others = [name for name, split in splits.items() if split != next(iter(splits.values()))]
+    return {"learned_from_other_items": ", ".join(others)} if others else {}
+
+
+def _facts(model: Model) -> dict[str, str]:
+    log = model.run.records("log")
+    game = model.experiment.task.game
+    return {
+        "game": game.name,
+        "players": parameters(build(model.experiment, model.codec)),
+        "items seen": f"{log[-1]['images']:,}" if log else "",
+    }
+
+
+class _Bench:
+    """What all runs are measured by."""
+
+    def __init__(self, first: Model, material: Material, count: int):
+        splits = material.splits
+        self.jury = Jury.of(first.experiment.task, material.data)
+        self.labelled = Labelled.of(material)
+        labels = taught(material, self.labelled)
+        self.fitted: FittedFeatures | None = self.jury.fit_once(material, labels, first.run.folder / "features")
+        self.count = min(count, len(splits.report))
+        self.train, self.real = (take(material, rows, self.count) for rows in (splits.train, splits.report))
+        self.test = self.side(self.real)
+        self.held = self.side(take(material, splits.select, self.count)) if len(splits.select) else None
+        features = "none" if self.fitted is None else self.fitted.name
+        self.protocol: dict[str, Any] = {
+            "features": features,
+            "generated": self.count,
+            "reference": f"{len(self.real)} held back",
+            "seed": EVALUATION_SEED,
+            "intervals": f"95 %, jackknife of {GROUPS} groups, each difference by itself",
+        }
+
+    def side(self, items: Specimens) -> Evidence:
+        return evidence(items, self.fitted, self.labelled.of_columns(items.columns))
+
+    def judged(self, model: Model) -> Evidence:
+        return self.side(Specimens(*model.sample_with_conditions(self.count, seed=EVALUATION_SEED)))
+
+    def measure(
+        self, made: dict[str, Evidence]
+    ) -> tuple[dict[str, dict[str, Number]], list[Difference], dict[str, float]]:
+        """Every quick number of every run, the differences of every pair, and the floors."""
+        numbers: dict[str, dict[str, Number]] = {}
+        floors: dict[str, float] = {}
+        differences: list[Difference] = []
+        learned = self.side(self.train)
+        for metric in self.jury.metrics:
+            if not (metric.quick and metric.judging):
+                continue
+            taken = _Taken(metric, learned, self.test, made)
+            for number, better in taken.better.items():
+                name = metric.printed(number, self.protocol["features"])
+                numbers[name] = {run: taken.number(number, run) for run in taken.runs}
+                differences += [
+                    Difference(name, a, b, taken.number(number, b, less=a), better)
+                    for a, b in combinations(taken.runs, 2)
+                ]
+                if self.held is not None and metric.refusal(learned, self.test, self.held) is None:
+                    floors[name] = metric(learned, self.test, self.held)[number].value
+        return numbers, differences, floors
+
+    def reconstruction(self, model: Model) -> Number | None:
+        """Mean peak signal-to-noise ratio in dB of held-back pictures that the model gives back, if it can."""
+        if not isinstance(model.experiment.task.game, Autoencoding) or len(self.real.items.shape) != 4:
+            return None
+        again = model.reconstruct(self.real.items, self.real.columns)
+        highest = float(np.iinfo(again.dtype).max)
+        gaps = (again.astype(np.float64) - self.real.items.astype(np.float64)) / highest
+        ratios = -10 * np.log10(np.maximum(np.square(gaps).mean((1, 2, 3)), 1e-12))
+        error = float(ratios.std(ddof=1) / np.sqrt(len(ratios)))
+        value = float(ratios.mean())
+        return Number(value, value - 1.96 * error, value + 1.96 * error)
+
+
+class _Taken:
+    """A metric's numbers of all runs, on all items and with every group left out in turn."""
+
+    def __init__(self, metric: Metric, train: Evidence, test: Evidence, made: dict[str, Evidence]):
+        self.runs = [run for run, side in made.items() if metric.refusal(train, test, side) is None]
+        whole = {run: metric(train, test, made[run]) for run in self.runs}
+        self.better = {name: r.better for name, r in next(iter(whole.values()), {}).items()}
+        self.whole = {run: {name: r.value for name, r in there.items()} for run, there in whole.items()}
+        self.less: list[dict[str, dict[str, float]]] = []
+        for group in range(GROUPS):
+            short = _without(test, group)
+            fakes = {run: _without(made[run], group) for run in self.runs}
+            if any(metric.refusal(train, short, fake) is not None for fake in fakes.values()):
+                continue
+            found = {run: metric(train, short, fake) for run, fake in fakes.items()}
+            self.less.append({run: {name: r.value for name, r in there.items()} for run, there in found.items()})
+
+    def number(self, name: str, run: str, less: str | None = None) -> Number:
+        """A run's number, or how much it is above that of another run."""
+
+        def of(values: dict[str, dict[str, float]]) -> float:
+            return values[run][name] - (values[less][name] if less is not None else 0.0)
+
+        value, parts = of(self.whole), np.array([of(values) for values in self.less])
+        if len(parts) < 2:
+            return Number(value)
+        # Delete-a-group jackknife (Kott 2001); a group is a random part, since samples and digests come in no order.
+        error = np.sqrt((len(parts) - 1) / len(parts) * np.square(parts - parts.mean()).sum())
+        half = float(student.ppf(0.975, len(parts) - 1) * error)
+        return Number(value, value - half, value + half)
+
+
+def _without(side: Evidence, group: int) -> Evidence:
+    """The side without every :data:`GROUPS`-th item, beginning with the group's number."""
+    kept = np.flatnonzero(np.arange(len(side)) % GROUPS != group)
+    there = {f.name: getattr(side, f.name) for f in fields(side)}
+    return replace(side, **{name: values[kept] for name, values in there.items() if values is not None})

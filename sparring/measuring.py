@@ -1,0 +1,61 @@
+"""What is measured of a run while it trains: quick numbers over time, and which model was the best."""
+
+import numpy as np
+import torch
+
+from sparring import evaluation
+from sparring.best import chosen, keep_if_best
+from sparring.data.reader import Batches
+from sparring.experiment import Experiment, Material
+from sparring.run import Run
+from sparring.specimens import specimens
+from sparring.tasks.picture import PictureTask
+from sparring.training import Engine
+from sparring.types import verdict
+
+_CHUNK = 256
+
+
+class Measuring:
+    """Takes quick numbers of an engine's model; what stays the same over a run is worked out once.
+
+    Args:
+        run: where numbers and the best model are kept.
+        experiment: what is played.
+        material: what it works on.
+    """
+
+    def __init__(self, run: Run, experiment: Experiment, material: Material):
+        self.run, self.experiment, self.material = run, experiment, material
+        self.gauge: evaluation.Gauge | None = None
+
+    def due(self, engine: Engine) -> bool:
+        """Whether numbers are planned for the step that was just done."""
+        return engine.plan.measures(engine.step_number, self.experiment.training.measure)
+
+    def __call__(self, engine: Engine) -> evaluation.Evaluation:
+        """Appends the numbers to ``metrics.jsonl``, and keeps the model where it is the best."""
+        count, task = evaluation.QUICK_COUNT, self.experiment.task
+        self.gauge = self.gauge or evaluation.Gauge(task, self.material, count=count)
+        made = specimens(engine, self.experiment, self.material, self.run.codec, count)
+        judges = task.game.adversarial and not isinstance(task, PictureTask) and engine.select is not None
+        scores = (_scores(engine, engine.train), _scores(engine, engine.select)) if judges else None
+        found = self.gauge(made, scores)
+        step, wanted = engine.step_number, self.experiment.training.best
+        self.run.append("metrics", {"step": step, **found.to_json()})
+        number = chosen(found, wanted) if wanted != "none" and self.gauge.held else None
+        if number is not None:
+            keep_if_best(self.run, number, step, dict(engine.averages.state_dict()))
+        return found
+
+
+@torch.no_grad()
+def _scores(engine: Engine, reader: Batches | None) -> np.ndarray:
+    """The discriminator's verdict on the first items of a split's reading, in eval mode."""
+    assert reader is not None, "only what is held back is judged"
+    engine.players.eval()
+    count, found = min(len(reader), evaluation.QUICK_COUNT), []
+    for start in range(0, count, _CHUNK):
+        batch = engine.ready(engine.task.batch(reader.batch(start, slice(0, min(_CHUNK, count - start)))))
+        found.append(verdict(engine.task.game.score(engine.players, batch)).double().cpu())
+    return torch.cat(found).numpy()

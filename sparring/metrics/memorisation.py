@@ -1,0 +1,36 @@
+"""Memorisation in features: whether generated items stand too near to items that were learned from."""
+
+from typing import ClassVar
+
+from sparring.metrics import Evidence, Metric, Reading
+from sparring.metrics.nearest import copying
+
+LEAST = 20
+"""Items of a side below which shares mean nothing."""
+
+
+class Memorisation(Metric):
+    """Distance of generated items to their nearest training item, against the same of held-back items.
+
+    ``copies`` that stand above their floor with a ``nearness`` of .5 are smooth items near the middle of the data, not
+    copies: a copy is near to a training item and to no held-back one.
+    """
+
+    rank: ClassVar[int | None] = 60
+    protocol: ClassVar[str] = (
+        "Euclidean distances of features; copies: share of generated items nearer to a training item than any "
+        "held-back item is; nearness: share nearer to a training than to a held-back item at equal counts, .5 without "
+        "memorisation; intervals: score interval of a share (Wilson), the reference items held fixed"
+    )
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """Every side needs some items, or the nearest one says little."""
+        for side, noun in ((train, "training"), (test, "reference"), (fake, "judged")):
+            if side.fault():
+                return side.fault()
+            if len(side.features) < LEAST:
+                return f"{len(side.features)} {noun} items are fewer than {LEAST}"
+        return None
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        return copying(train.features, test.features, fake.features)

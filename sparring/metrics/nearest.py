@@ -1,0 +1,91 @@
+"""Nearest neighbours, exact: for memorisation, in pixels and in features."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch.nn.functional import adaptive_avg_pool2d
+
+from sparring.data import Items
+from sparring.metrics import Reading
+from sparring.metrics.features import as_tensor
+from sparring.metrics.intervals import share
+
+_CHUNK = 1024
+SIDE = 32
+"""Pixels a side to which greater pictures are averaged down before their distances are taken."""
+
+
+class Nearest(NamedTuple):
+    """The nearest of some items to each item.
+
+    Attributes:
+        distance: Euclidean, ``(n,)``.
+        row: which one it is, ``(n,)``.
+    """
+
+    distance: Float[np.ndarray, " n"]
+    row: Int[np.ndarray, " n"]
+
+
+def nearest(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"], *, same: bool = False) -> Nearest:
+    """The nearest of ``others`` to each item.
+
+    Args:
+        items: rows of numbers.
+        others: rows of numbers.
+        same: both are the same rows, and none is its own neighbour.
+    """
+    # The mean as the origin keeps rounding small; the distance to the chosen row is taken anew, without cancellation.
+    origin = others.mean(0)
+    left, right = (np.asarray(side - origin, np.float32) for side in (items, others))
+    norms, rows = np.square(right).sum(1), np.empty(len(items), np.int64)
+    for start in range(0, len(items), _CHUNK):
+        chunk = norms - 2 * left[start : start + _CHUNK] @ right.T
+        if same:
+            here = np.arange(len(chunk))
+            chunk[here, here + start] = np.inf
+        rows[start : start + _CHUNK] = chunk.argmin(1)
+    distances = np.empty(len(items))
+    for start in range(0, len(items), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        gap = np.asarray(items[part], np.float64) - np.asarray(others[rows[part]], np.float64)
+        distances[part] = np.sqrt(np.square(gap).sum(1))
+    return Nearest(distances, rows)
+
+
+def pixels(items: Items) -> Float[np.ndarray, "n d"]:
+    """Items as rows of numbers: pictures in [-1, 1], greater ones averaged down to :data:`SIDE` pixels a side."""
+    if len(items.shape) != 4:
+        return np.asarray(items[:], np.float32).reshape(len(items), -1)
+    rows = []
+    for start in range(0, max(1, len(items)), _CHUNK):
+        pictures = as_tensor(np.asarray(items[start : start + _CHUNK]))
+        if max(pictures.shape[2:]) > SIDE and len(pictures):
+            pictures = adaptive_avg_pool2d(pictures, [min(SIDE, side) for side in pictures.shape[2:]])  # type: ignore
+        rows.append(pictures.reshape(len(pictures), int(np.prod(pictures.shape[1:]))).to(torch.float32).numpy())
+    return np.concatenate(rows)
+
+
+def copying(
+    train: Float[np.ndarray, "n d"], test: Float[np.ndarray, "m d"], fake: Float[np.ndarray, "k d"]
+) -> dict[str, Reading]:
+    """How much nearer to training items the judged ones are than held-back ones.
+
+    Returns:
+        ``copies``: the share of judged items that are nearer to a training item than any held-back item is;
+        ``nearness``: the share that are nearer to a training item than to a held-back one at equal counts, ties as
+        half, .5 where nothing is memorised.
+    """
+    closest = float(nearest(test, train).distance.min())
+    to_train = nearest(fake, train).distance
+    count = min(len(train), len(test))
+    known, held = (side[np.linspace(0, len(side) - 1, count).astype(np.int64)] for side in (train, test))
+    left = to_train if count == len(train) else nearest(fake, known).distance
+    right = nearest(fake, held).distance
+    nearer = float((left < right).sum() + (left == right).sum() / 2)
+    return {
+        "copies": share(int((to_train < closest).sum()), len(fake), better="lower"),
+        "nearness": share(nearer, len(fake), better=""),
+    }

@@ -1,0 +1,96 @@
+"""Figures of the report: drawn by matplotlib without a screen, as SVG whose letters are paths."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sparring.errors import MissingExtra
+from sparring.report.findings import Curve
+
+_SIZE = (5.2, 3.0)
+_LINE, _BAND, _FLOOR = "#1f5fa8", "#1f5fa833", "#b0413e"
+_SPAN = 100.0
+"""How many times the least value the greatest is from which on an axis is logarithmic."""
+
+
+class Line(NamedTuple):
+    """A loss or a speed over a run."""
+
+    title: str
+    unit: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+def require_plots() -> None:
+    """Refuses where matplotlib is missing.
+
+    Raises:
+        MissingExtra: it is.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtra("matplotlib", "report") from None
+
+
+def line(drawn: Line) -> str:
+    """A line as a picture for a page."""
+    figure, axes = _begun(drawn.title, drawn.unit, drawn.y)
+    axes.plot(drawn.x, drawn.y, color=_LINE, linewidth=1.2)
+    return _finished(figure)
+
+
+def curve(drawn: Curve, images_per_step: int) -> str:
+    """A number over the run, its 95 % interval as a band and its floor as a line."""
+    known = [*drawn.values, *([drawn.floor] if drawn.floor is not None else [])]
+    figure, axes = _begun(drawn.name, _unit(drawn), known)
+    x = [step * images_per_step for step in drawn.steps]
+    axes.plot(x, drawn.values, color=_LINE, marker="o", markersize=3, linewidth=1.2, label="generated")
+    if all(low is not None for low in drawn.low):
+        axes.fill_between(x, drawn.low, drawn.high, color=_BAND, linewidth=0)
+    if drawn.floor is not None:
+        axes.axhline(drawn.floor, color=_FLOOR, linestyle="--", linewidth=1, label="floor: real items")
+        axes.legend(fontsize=8, frameon=False)
+    return _finished(figure)
+
+
+def _unit(drawn: Curve) -> str:
+    kind = drawn.name.partition("[")[0]
+    if kind in ("frechet", "kid"):
+        return "squared distance"
+    if kind in ("precision", "recall", "density", "coverage"):
+        return "share of items"
+    if kind.endswith("auc"):
+        return "chance (.5 is fair)"
+    return "ratio" if kind == "sharpness" else "value"
+
+
+def _begun(title: str, unit: str, values: Sequence[float]) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("items seen", fontsize=9)
+    axes.set_ylabel(unit, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    if values and min(values) > 0 and max(values) > _SPAN * min(values):
+        axes.set_yscale("log")
+    return figure, axes
+
+
+def _finished(figure: Any) -> str:
+    from matplotlib import rc_context
+
+    text = io.StringIO()
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "sparring"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return data_uri(text.getvalue().encode(), "svg+xml")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A picture inside of a page."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

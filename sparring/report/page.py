@@ -1,0 +1,139 @@
+"""The page: a story laid out as HTML with its style inside."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from sparring.evaluation import Evaluation
+from sparring.report import figures
+from sparring.report.story import Figure, Story
+
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1180px; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1c2024;
+  background: #fff; overflow-wrap: anywhere; }
+h1 { font-size: 1.7rem; margin: .5rem 0; } h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #d4d9de; }
+p { max-width: 75ch; }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
+.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 170px), 1fr)); }
+figure { margin: 0; } figcaption { color: #4a545e; font-size: .875rem; }
+img { max-width: 100%; height: auto; display: block; image-rendering: auto; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .875rem; }
+th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #e3e7ea; vertical-align: top; }
+td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+pre { background: #f3f5f7; padding: .75rem; overflow-x: auto; overflow-wrap: normal; font-size: .8125rem; }
+.finding { border-left: 4px solid #b0413e; padding-left: .75rem; } .fine { border-left: 4px solid #2e7d4f; padding-left: .75rem; }
+details summary { cursor: pointer; }
+"""  # noqa: E501
+
+_AUDIT = ("copies", "nearness", "pixel-copies", "pixel-nearness", "membership-auc", "membership-tpr-at-1%",
+          "membership-distance-auc", "membership-distance-tpr-at-1%")  # fmt: skip
+
+
+def write_page(story: Story) -> str:
+    """The page as text."""
+    parts = [
+        f"<h1>{escape(story.name)}</h1>",
+        _table(story.summary),
+        _section("What to know", _findings(story)),
+        _section("Samples beside real data", _figures(story.samples)),
+        _section("The same latents over the run", _figures(story.evolution, "grid small")),
+        _section("Numbers", _numbers(story)),
+        _section("Copies and leaks", _audit(story)),
+        _section("Numbers over the run", _curves(story)),
+        _section("Losses", _losses(story)),
+        _section("How to train it again", f"<pre>{escape(story.reproduce)}</pre>"),
+        _section("Versions and splits", _table(story.provenance)),
+        _section("Settings", f"<details><summary>every field</summary>{_table(story.settings)}</details>"),
+    ]
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{escape(story.name)}: sparring report</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
+    return f'<div class="wide"><table>{cells}</table></div>'
+
+
+def _findings(story: Story) -> str:
+    if story.findings:
+        return "".join(f'<p class="finding">{escape(finding)}</p>' for finding in story.findings)
+    if not story.curves:
+        return "<p>No numbers were taken while it trained.</p>"
+    return '<p class="fine">Neither overfitting nor collapse was seen in the numbers that were taken on the way.</p>'
+
+
+def _figures(shown: Sequence[Figure], kind: str = "grid") -> str:
+    drawn = "".join(
+        f'<figure><img src="{f.source}" alt="{escape(f.caption)}"><figcaption>{escape(f.caption)}</figcaption></figure>'
+        for f in shown
+    )
+    return f'<div class="{kind}">{drawn}</div>' if drawn else ""
+
+
+def _numbers(story: Story) -> str:
+    if story.evaluation is None:
+        return f"<p>{escape(story.refusal)}</p>"
+    return _rows(story.evaluation, audit=False) + _said(story.evaluation)
+
+
+def _rows(found: Evaluation, *, audit: bool) -> str:
+    rows = [row for row in found.rows if (row.name.partition("[")[0] in _AUDIT) == audit]
+    baselines = list(dict.fromkeys(name for row in rows for name in row.baselines))
+    head = "".join(f"<th>{escape(t)}</th>" for t in ("metric", "value", "95 % interval", "floor", *baselines))
+    body = []
+    for row in rows:
+        interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
+        told = [f"{row.value:.4g}", interval, "" if row.floor is None else f"{row.floor:.4g}"]
+        told += [f"{row.baselines[name]:.4g}" if name in row.baselines else "" for name in baselines]
+        cells = "".join(f'<td class="number">{escape(text)}</td>' for text in told)
+        body.append(f"<tr><th>{escape(row.name)}</th>{cells}</tr>")
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(body)}</table></div>' if body else ""
+
+
+def _said(found: Evaluation) -> str:
+    refused = "".join(f"<p>{escape(name)}: not taken, {escape(why)}</p>" for name, why in found.refused.items())
+    said = "; ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in found.protocol.items() if not isinstance(value, dict)
+    )
+    floor = "Floor: the same number for held-back real items. Columns behind it: for items made without any training."
+    return f"{refused}<p>{floor} Protocol: {escape(said)}.</p>"
+
+
+def _audit(story: Story) -> str:
+    rows = "" if story.evaluation is None else _rows(story.evaluation, audit=True)
+    words = (
+        "<p>Copies: the share of samples nearer to a training item than any held-back item is. Nearness: the share "
+        "nearer to a training than to a held-back item; .5 is fair, and many copies at a nearness of .5 are smooth "
+        "samples, not copies. Membership: whether training items can be told from held-back ones; .5 is fair. What is "
+        "not found here is no proof of privacy.</p>"
+    )
+    picture = ""
+    if story.suspects is not None:
+        said = "generated, nearest training and nearest held-back item; the most suspicious first"
+        picture = _figures([Figure(story.suspects.source, said)])
+    return rows + words + picture if rows or picture else ""
+
+
+def _curves(story: Story) -> str:
+    return _figures([Figure(figures.curve(c, story.images_per_step), _better(c.better)) for c in story.curves])
+
+
+def _better(better: str) -> str:
+    return f"{better} is better" if better else "neither end is better"
+
+
+def _losses(story: Story) -> str:
+    lines = [*story.losses, *([story.speed] if story.speed is not None else [])]
+    return _figures([Figure(figures.line(drawn), drawn.title) for drawn in lines if drawn.x])

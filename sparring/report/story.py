@@ -1,0 +1,202 @@
+"""What a report tells: gathered from a run's folder before any of it is laid out."""
+
+import io
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sparring.evaluation import Evaluation, take
+from sparring.experiment import Material, gather
+from sparring.model import Model
+from sparring.report.figures import Line, data_uri
+from sparring.report.findings import Curve, curves, findings
+from sparring.tasks.picture import PictureTask
+
+SHOWN = 36
+"""Items of each side that are shown beside each other."""
+STAGES = 6
+"""Pictures of the samples' evolution."""
+
+_WIDTH = 480
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its words.
+
+    Attributes:
+        source: the picture as a data URI.
+        caption: what it shows.
+    """
+
+    source: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything on the page.
+
+    Attributes:
+        name: of the run.
+        summary: facts by their names.
+        findings: what went wrong, and what to do.
+        samples: generated beside real items.
+        evolution: samples from the same latents over the run.
+        suspects: the audit's picture, or None.
+        losses: every term over the run.
+        speed: images a second over the run.
+        curves: every quick number over the run.
+        images_per_step: what turns steps into items seen.
+        evaluation: the whole evaluation, or None.
+        refusal: why there is none.
+        settings: every field of the experiment and the plan, by its path.
+        provenance: versions, commit, splits with their hashes.
+        reproduce: what to type to train it again.
+    """
+
+    name: str
+    summary: dict[str, str]
+    findings: list[str]
+    samples: list[Figure]
+    evolution: list[Figure]
+    suspects: Figure | None
+    losses: list[Line]
+    speed: Line | None
+    curves: list[Curve]
+    images_per_step: int
+    evaluation: Evaluation | None
+    refusal: str
+    settings: dict[str, str]
+    provenance: dict[str, str]
+    reproduce: str
+
+    @classmethod
+    def of(cls, model: Model, evaluation: Evaluation | None, refusal: str) -> "Story":
+        """The story of a model's run."""
+        run = model.run
+        described, plan = run.read(run.experiment), run.read(run.plan)
+        log, timing = run.records("log"), run.records("timing")
+        numbers = curves(run.records("metrics"))
+        material = gather(model.experiment.task, model.experiment.data.load())
+        seen = {record["step"]: record["images"] for record in log}
+        fast = [r for r in timing if r["step"] in seen and "images_per_second" in r]
+        speeds = [r["images_per_second"] for r in fast]
+        return cls(
+            name=run.folder.name,
+            summary=_summary(model, described, log, timing),
+            findings=findings(numbers),
+            samples=_samples(model, material),
+            evolution=_evolution(run.samples),
+            suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
+            losses=_losses(log, model.experiment.task.game.adversarial),
+            speed=Line("speed", "items a second", [seen[r["step"]] for r in fast], speeds) if fast else None,
+            curves=numbers,
+            images_per_step=plan["images_per_step"],
+            evaluation=evaluation,
+            refusal=refusal,
+            settings=dict(_flat(described["experiment"], "experiment")) | dict(_flat(plan, "plan")),
+            provenance=_provenance(described),
+            reproduce=_reproduce(run.folder, described, log),
+        )
+
+
+def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: list[Any]) -> dict[str, str]:
+    shape = "x".join(map(str, model.modality.spec().shape))
+    counts = {name: f"{split['count']:,}" for name, split in described["splits"].items()}
+    found = {
+        "data": f"{model.experiment.data.title()}, items of {shape}",
+        "learned from": f"{counts['train']} items; {counts['select']} to choose by, {counts['report']} to report on",
+        "task": model.experiment.task.name,
+        "game": model.experiment.task.game.name,
+    }
+    if log:
+        found["length"] = f"{log[-1]['step']:,} steps, {log[-1]['images']:,} items seen"
+    if timing and "seconds" in timing[-1]:
+        found["time"] = f"{timing[-1]['seconds'] / 60:.1f} minutes"
+    return found
+
+
+def _samples(model: Model, material: Material) -> list[Figure]:
+    if isinstance(model.experiment.task, PictureTask):
+        return _evolution(model.run.samples)[-1:]  # its pictures show what was given and the truth already
+    splits = material.splits
+    rows, name = (splits.report, "held back") if len(splits.report) else (splits.train, "learned from")
+    real = take(material, rows, SHOWN).items
+    made = model.sample(SHOWN)
+    return [
+        Figure(_sheet(model, made), f"{len(made)} generated items, seed 0, not chosen"),
+        Figure(_sheet(model, real), f"{len(real)} real items, {name}"),
+    ]
+
+
+def _sheet(model: Model, items: np.ndarray) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sheet.png"
+        model.modality.preview(items, file)
+        return data_uri(file.read_bytes(), "png")
+
+
+def _evolution(folder: Path) -> list[Figure]:
+    """Pictures of the same latents, evenly spread over the run."""
+    grids = sorted(path for path in folder.glob("*.png") if path.stem.isdigit())
+    if len(grids) > STAGES:
+        grids = [grids[round(i * (len(grids) - 1) / (STAGES - 1))] for i in range(STAGES)]
+    return [Figure(_shrunk(path), f"step {int(path.stem):,}") for path in grids]
+
+
+def _shrunk(path: Path) -> str:
+    """The picture, not wider than a few hundred pixels."""
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    if picture.width > _WIDTH:
+        picture = picture.resize((_WIDTH, max(1, picture.height * _WIDTH // picture.width)), Image.Resampling.BOX)
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return data_uri(content.getvalue(), "png")
+
+
+def _losses(log: list[dict[str, Any]], adversarial: bool) -> list[Line]:
+    names = dict.fromkeys(name for record in log for name in record.get("terms", {}))
+    unit = "loss, no unit" if adversarial else "nats an item"
+    lines = []
+    for name in names:
+        there = [(r["images"], r["terms"][name]) for r in log if isinstance(r.get("terms", {}).get(name), int | float)]
+        turn, _, term = name.partition("/")
+        title = name if turn != term else turn
+        lines.append(Line(title, unit if term else "value", [x for x, _ in there], [y for _, y in there]))
+    return lines
+
+
+def _flat(value: Any, path: str) -> list[tuple[str, str]]:
+    """Every leaf of a JSON value by its path."""
+    if isinstance(value, dict) and value:
+        return [leaf for key, below in value.items() for leaf in _flat(below, f"{path}.{key}")]
+    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        return [leaf for number, below in enumerate(value) for leaf in _flat(below, f"{path}.{number}")]
+    return [(path, "none" if value is None else str(value))]
+
+
+def _provenance(described: dict[str, Any]) -> dict[str, str]:
+    splits = {f"{name} split": f"{s['count']:,} items, hash {s['hash']}" for name, s in described["splits"].items()}
+    versions = {name: str(version) for name, version in described.get("versions", {}).items()}
+    skipped = {"skipped files": str(len(described.get("skipped", [])))}
+    return {**versions, "commit": str(described.get("commit")), **splits, **skipped}
+
+
+def _reproduce(folder: Path, described: dict[str, Any], log: list[dict[str, Any]]) -> str:
+    versions = described.get("versions", {})
+    steps = log[-1]["step"] if log else 1
+    return "\n".join([
+        f"pip install sparring=={versions.get('sparring')} torch=={versions.get('torch')}",
+        "",
+        "import json, sparring",
+        f"described = json.load(open({str(folder / 'experiment.json')!r}))",
+        "experiment = sparring.Experiment.from_json(described['experiment'])",
+        f"for record in sparring.steps(experiment, 'again', limits=sparring.Limits(steps={steps})):",
+        "    print(record.step, record.terms)",
+    ])  # fmt: skip

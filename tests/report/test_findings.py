@@ -1,0 +1,57 @@
+import pytest
+
+from sparring.report.findings import curves, findings
+
+
+def record(step, **values):
+    rows = [
+        {"name": name, "value": value, "low": low, "high": high, "floor": floor, "better": better}
+        for name, (value, low, high, floor, better) in values.items()
+    ]
+    return {"step": step, "metrics": rows}
+
+
+def told(name, values, *, half=0.01, floor=None, better=""):
+    records = [record(100 * (i + 1), **{name: (v, v - half, v + half, floor, better)}) for i, v in enumerate(values)]
+    return findings(curves(records))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "floor", "said"),
+    [
+        ("membership-auc", [0.5, 0.52, 0.6, 0.7], None, "Overfitting since step 300"),
+        ("membership-auc", [0.9, 0.52], None, None),
+        ("recall[net]", [0.5, 0.6, 0.1, 0.05], 0.7, "Collapse since step 300"),
+        ("coverage[net]", [0.2, 0.8, 0.3], None, "Collapse since step 300"),
+        ("recall[net]", [0.1, 0.4, 0.6], 0.7, None),
+        ("kid[net]", [0.5, 0.1, 0.2, 0.4], 0.0, "Worse again since step 300"),
+        ("kid[net]", [0.5, 0.1, 0.115], 0.0, None),
+        ("sharpness", [0.1, 0.0], 1.0, None),
+    ],
+)
+def test_what_went_wrong_is_dated_from_where_it_stayed_wrong(name, values, floor, said):
+    found = told(name, values, floor=floor)
+    assert [text.partition(":")[0] for text in found] == ([said] if said else [])
+
+
+def test_each_finding_says_what_to_do():
+    (overfitted,) = told("membership-auc", [0.9])
+    assert "adaptive-augment" in overfitted
+    assert "--best" in overfitted
+    (collapsed,) = told("recall[net]", [0.0], floor=0.5)
+    assert "views=pack" in collapsed
+
+
+def test_wide_intervals_prove_nothing():
+    assert told("membership-auc", [0.7], half=0.2) == []
+    assert told("kid[net]", [0.1, 0.2], half=0.3) == []
+
+
+def test_curves_join_a_number_over_records():
+    (kid, recall) = curves([
+        record(5, kid=(1.0, None, None, 0.2, "lower")),
+        record(10, kid=(0.5, 0.4, 0.6, 0.1, "lower"), recall=(0.3, None, None, None, "higher")),
+    ])  # fmt: skip
+    assert (kid.steps, kid.values, kid.low, kid.floor) == ((5, 10), (1.0, 0.5), (None, 0.4), 0.1)
+    assert (recall.steps, recall.better) == ((10,), "higher")
+    assert findings([kid, recall]) == []

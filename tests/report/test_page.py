@@ -1,0 +1,136 @@
+import base64
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sparring
+from sparring.cli import main
+from sparring.data.opening import open_data
+from sparring.errors import MissingExtra
+from sparring.report import report
+
+pytest.importorskip("matplotlib")
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16", "training.measure=16")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "a & <b>"
+    np.save(folder.parent / "digits.npy", open_data("digits").load().items[np.arange(1000)])
+    sparring.train(
+        folder.parent / "digits.npy", recipe="dense", settings=(*FIXED, "network.hidden=8"), steps=60, out=folder
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return report(run)
+
+
+def text_of(page: Path) -> str:
+    return re.sub(r"data:image/[^\"]*", "", page.read_text("utf-8"))
+
+
+def test_the_page_tells_everything_of_the_run(page, run):
+    text = text_of(page)
+    assert page == run / "report.html"
+    assert "<h1>a &amp; &lt;b&gt;</h1>" in text
+    for heading in ("What to know", "Samples beside real data", "The same latents over the run", "Numbers",
+                    "Copies and leaks", "Numbers over the run", "Losses", "How to train it again",
+                    "Versions and splits", "Settings"):  # fmt: skip
+        assert f"<h2>{heading}</h2>" in text
+    for word in ("kid[random-conv]", "membership-auc", "pixel-copies", "training-items", "plan.steps",
+                 "experiment.task.game.loss.part", "train split", "Experiment.from_json", "step 60"):  # fmt: skip
+        assert word in text, word
+    assert (run / "suspects.png").is_file()
+
+
+def test_every_loss_and_every_number_over_time_is_a_picture_that_is_named(page, run):
+    text = text_of(page)
+    assert text.count("<img ") == text.count('src="" alt="')
+    captions = re.findall(r"<figcaption>([^<]*)</figcaption>", text)
+    assert {"discriminator", "generator", "speed"} <= set(captions)
+    assert sum("is better" in caption for caption in captions) >= 6
+    drawn = [base64.b64decode(d).decode() for d in re.findall(r"svg\+xml;base64,([^\"]*)", page.read_text())]
+    assert len(drawn) >= 9
+    assert all(svg.startswith("<?xml") and "<text" not in svg for svg in drawn)
+
+
+def test_nothing_is_asked_of_any_other_place(page):
+    text = text_of(page)
+    assert not re.findall(r"(?:src|href)=\"(?!data:|\")", text)
+    assert "<script" not in text
+    assert "http" not in text.replace("https://", "http://").split("<pre>")[0]
+
+
+def test_the_same_run_gives_the_same_page(page, run, tmp_path):
+    again = report(run, tmp_path / "again.html")
+    assert again.read_bytes() == page.read_bytes()
+
+
+def test_the_command_writes_the_page_and_names_it(run, tmp_path, capsys):
+    assert main(["report", str(run), "-o", str(tmp_path / "page.html")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
+    assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_data_that_hold_nothing_back_are_told_of_without_numbers(tmp_path):
+    few = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    sparring.train(few, recipe="vae", settings=("generator_width=4", *FIXED), steps=2, out=tmp_path / "run")
+    text = text_of(report(tmp_path / "run"))
+    assert "too few to hold any back" in text
+    assert "nats an item" not in text  # which stands inside of pictures alone
+    assert "Copies and leaks" not in text
+
+
+def test_a_missing_plotting_library_is_told_in_one_line(run, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'sparring\[report\]'"):
+        report(run)
+    assert main(["report", str(run)]) == 2
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = next(
+        (found for n in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(n))), None
+    )
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_shows_the_page_without_a_fault(browser, page, width):
+    complaints, requests = [], []
+    view = browser.new_page(viewport={"width": width, "height": 900})
+    view.on("console", lambda message: complaints.append(message.text))
+    view.on("pageerror", lambda error: complaints.append(str(error)))
+    view.on("request", lambda request: requests.append(request.url))
+    view.goto(page.as_uri())
+    view.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    pictures = view.evaluate(
+        "Promise.all([...document.images].map(async i => "
+        "{ await i.decode(); return [i.naturalWidth, i.clientWidth]; }))"
+    )
+    assert len(pictures) > 12
+    assert all(natural > 0 and 0 < shown <= width for natural, shown in pictures)
+    # What is wider than the window may scroll inside of its own box, and nothing else.
+    overflowing = view.evaluate(
+        "[...document.querySelectorAll('body *')].filter(e => !e.closest('.wide, pre') &&"
+        " e.getBoundingClientRect().right > window.innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert overflowing == []
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []
+    assert all(url.startswith(("file:", "data:")) for url in requests)
+    view.close()

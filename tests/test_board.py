@@ -1,0 +1,44 @@
+import sys
+
+import numpy as np
+import pytest
+
+import sparring
+from sparring import board
+from sparring.board import Board
+from sparring.session import Record
+
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16", "network.hidden=8")
+
+
+def read(folder):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    found = accumulator.EventAccumulator(str(folder))
+    found.Reload()
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_losses_numbers_and_grids_are_written_for_the_command_line_and_the_function(tmp_path):
+    run = tmp_path / "run"
+    options = {"recipe": "dense", "settings": (*FIXED, "training.measure=16"), "out": run}
+    sparring.train("digits", steps=20, **options)
+    written = read(run / "tensorboard")
+    tags = written.Tags()
+    assert {"losses/generator/generator", "metrics/kid[random-conv]", "speed/images per second"} <= set(tags["scalars"])
+    assert tags["images"] == ["samples"]
+    assert [event.step for event in written.Scalars("losses/generator/generator")] == list(range(1, 21))
+    logged = {r["step"]: r["terms"]["generator/generator"] for r in sparring.load(run).run.records("log")}
+    assert all(np.isclose(e.value, logged[e.step]) for e in written.Scalars("losses/generator/generator"))
+    sparring.train("digits", steps=24, resume=True, **options)
+    steps = [event.step for event in read(run / "tensorboard").Scalars("losses/generator/generator")]
+    assert steps[-1] == 24
+    assert len(steps) == len(set(steps))
+
+
+def test_without_tensorboard_nothing_is_written_and_nothing_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(board, "is_there", lambda: False)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with Board(tmp_path) as writes:
+        writes(Record(1, 2, 3, {"a": 1.0}, 4.0, 5.0))
+    assert not (tmp_path / "tensorboard").exists()

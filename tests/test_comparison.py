@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sparring
+from sparring.cli import main
+from sparring.comparison import GROUPS, Comparison, Difference, Number, _Taken, compare
+from sparring.data.opening import open_data
+from sparring.errors import DataError, RequestError
+from sparring.metrics import Evidence
+from sparring.metrics.frechet import Frechet
+from sparring.metrics.kernel import Kid
+
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    small = (*FIXED, "generator_width=4")
+    digits = open_data("digits").load()
+    np.save(folder / "digits.npy", digits.items[np.arange(1200)])
+    data = folder / "digits.npy"
+    sparring.train(data, recipe="vae", settings=(*small, "latent=64"), steps=150, out=folder / "vae")
+    sparring.train(data, recipe="pyramid", settings=(*small, "discriminator_width=4"), steps=3, out=folder / "gan")
+    return [folder / "vae", folder / "gan"]
+
+
+@pytest.fixture(scope="module")
+def found(runs):
+    return compare(runs)
+
+
+def gaussian(count, seed, shift=0.0):
+    rows = np.random.default_rng(seed).normal(size=(count, 3)) + shift
+    return Evidence(rows, rows)
+
+
+@pytest.mark.parametrize("metric", [Frechet(), Kid()], ids=lambda metric: metric.name)
+def test_intervals_of_differences_cover_no_difference_and_find_a_real_one(metric):
+    inside = 0
+    for seed in range(0, 60, 3):
+        test, same, other = (gaussian(120, seed + i) for i in range(3))
+        taken = _Taken(metric, test, test, {"a": same, "b": other})
+        number = taken.number(metric.name, "b", less="a")
+        inside += number.low <= 0 <= number.high
+    assert inside >= 16
+    taken = _Taken(metric, gaussian(400, 1), gaussian(400, 2), {"a": gaussian(400, 3), "b": gaussian(400, 4, 0.4)})
+    assert taken.number(metric.name, "b", less="a").low > 0
+
+
+def test_what_runs_share_cancels_in_their_difference():
+    test, made = gaussian(200, 0), gaussian(200, 1)
+    nudged = Evidence(made.items, made.features + 0.03)
+    taken = _Taken(Frechet(), test, test, {"a": made, "b": nudged})
+    alone, paired = taken.number("frechet", "b"), taken.number("frechet", "b", less="a")
+    assert paired.high - paired.low < 0.5 * (alone.high - alone.low)
+    assert len(taken.less) == GROUPS
+
+
+def test_a_vae_and_a_gan_stand_side_by_side(found, runs):
+    vae, gan = map(str, runs)
+    assert found.runs == (vae, gan)
+    assert found.facts["game"] == {vae: "vae", gan: "latent"}
+    assert set(found.numbers["reconstruction-psnr"]) == {vae}
+    assert found.numbers["reconstruction-psnr"][vae].value > 8
+    for name in ("kid[random-conv]", "precision[random-conv]", "recall[random-conv]", "sharpness"):
+        assert set(found.numbers[name]) == {vae, gan}
+        assert name in found.floors
+    kid = next(d for d in found.differences if d.metric == "kid[random-conv]")
+    assert kid.real
+    side = "above" if kid.number.value > 0 else "below"
+    assert f"kid[random-conv]: {gan} is {side} {vae} by" in "\n".join(found.lines())
+
+
+def test_the_same_model_twice_is_not_told_apart(runs, tmp_path):
+    import shutil
+
+    shutil.copytree(runs[0], tmp_path / "twin")
+    twins = compare([runs[0], tmp_path / "twin"], count=150)
+    assert twins.differences
+    assert not any(difference.real for difference in twins.differences)
+    assert all(difference.number.value == 0 for difference in twins.differences)
+
+
+def test_the_command_prints_a_table_and_writes_one_picture(runs, tmp_path, capsys):
+    picture = tmp_path / "both.png"
+    words = ["compare", *map(str, runs), "--count", "150", "-o", str(picture)]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["picture"] == str(picture)
+    assert len(told["runs"]) == 2
+    with Image.open(picture) as sheet:
+        sheet.load()
+        assert sheet.width > sheet.height
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == f"picture {picture}"
+    assert "real differences:" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [([0], "at least two different runs"), ([0, 0], "at least two"), ([0, 1, "-o", "x.gif"], ".png")]
+)
+def test_requests_that_cannot_be_met_are_refused_in_one_line(runs, words, said, capsys):
+    assert main(["compare", *(str(runs[w]) if isinstance(w, int) else w for w in words)]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_runs_of_other_items_are_refused(runs, tmp_path):
+    points = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    settings = ("training.precision=fp32", "training.batch=8")
+    for name in ("a", "b"):
+        sparring.train(points, modality="points", recipe="mlp", settings=settings, steps=1, out=tmp_path / name)
+    with pytest.raises(RequestError, match="only runs of like items"):
+        compare([runs[0], tmp_path / "a"])
+    with pytest.raises(DataError, match="too few items"):
+        compare([tmp_path / "a", tmp_path / "b"])
+
+
+def test_a_difference_without_an_interval_is_never_called_real():
+    difference = Difference("kid", "a", "b", Number(3.0), "lower")
+    assert not difference.real
+    assert difference.line() == "kid: b and a are not told apart"
+    lines = Comparison(("a", "b"), {}, {"kid": {"a": Number(1.0)}}, {}, (difference,), {}).lines()
+    assert "none" in lines[1]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sparring.limits import Limits
     from sparring.model import Model, load
     from sparring.proposal import Proposal, propose
+    from sparring.record import Record
     from sparring.report import report
-    from sparring.session import Record
 
 __version__ = "0.1.0"
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Limits": "limits",
     "Model": "model",
     "Proposal": "proposal",
-    "Record": "session",
+    "Record": "record",
     "TableGAN": "estimators",
     "apply": "api",
     "check": "checks",

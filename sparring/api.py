@@ -23,8 +23,9 @@ from sparring.learning import steps as play
 from sparring.limits import Limits
 from sparring.model import Model, load
 from sparring.proposal import propose
+from sparring.record import Record
 from sparring.run import Run
-from sparring.session import Record, is_first
+from sparring.session import is_first
 from sparring.tasks.picture import PictureTask
 
 

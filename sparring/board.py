@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from sparring.session import Record
+from sparring.record import Record
 
 
 def is_there() -> bool:

@@ -12,8 +12,8 @@ from sparring import wording
 from sparring.codec import Codec, build, read_experiment
 from sparring.errors import RunError
 from sparring.plan import Plan
+from sparring.record import Record
 from sparring.run import Run
-from sparring.session import Record
 
 PAUSE = 10.0
 """Seconds between two lines where no line can be redrawn."""

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.plan import Plan
 from sparring.planning import affordable, make_plan
+from sparring.record import Record
 from sparring.remedies import experiment_after, remedy
 from sparring.restoring import sheet
 from sparring.rooming import parts_that_fit
@@ -32,33 +32,6 @@ Trouble = tuple[int, str]
 
 GRID = 64
 """Samples in the picture that is drawn again and again from the same latents."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known at one point of a run.
-
-    Attributes:
-        step: steps done.
-        steps: length of the run as planned now.
-        images: real items that the discriminator has seen.
-        terms: each term, its mean since the last record.
-        images_per_second: since the last record.
-        seconds: of training so far, over all sessions of the run.
-        note: what happened, in one line, where something did.
-        metrics: quick numbers of the model, where they were just taken.
-        grid: the picture that was just drawn, where one was.
-    """
-
-    step: int
-    steps: int
-    images: int
-    terms: dict[str, float]
-    images_per_second: float
-    seconds: float
-    note: str | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    grid: Path | None = None
 
 
 def is_first() -> bool:

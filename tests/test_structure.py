@@ -29,7 +29,7 @@ FLOORS = {
     **dict.fromkeys(
         ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
     ),
-    **dict.fromkeys(["audit", "archive", "best"], 7),
+    **dict.fromkeys(["audit", "archive", "best", "record"], 7),
     **dict.fromkeys(["comparison", "sheets", "board", "measuring"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "judging", "options", "printing", "web", "__main__"], 10),

@@ -12,6 +12,7 @@ from sparring.degradations import grey, resize
 from sparring.errors import RequestError
 from sparring.experiment import Material
 from sparring.metrics import Specimens
+from sparring.metrics.psnr import ratios
 from sparring.modalities.image import Image
 from sparring.tasks.picture import PictureTask, prepared
 from sparring.tiles import TILE, Grid, tiled
@@ -173,3 +174,23 @@ def sheet(shown: Specimens) -> tuple[Image, np.ndarray]:
     """The pictures of :func:`beside` with the codec that shows them."""
     pictures = beside(shown)
     return Image.fit(pictures), pictures
+
+
+def ranked_cases(shown: Specimens, each: int = 3) -> dict[str, np.ndarray]:
+    """The best, the median and the worst outputs by PSNR, each beside its input and truth as :func:`beside` shows it.
+
+    Args:
+        shown: examples whose truth is known.
+        each: pictures of a kind, at most.
+    """
+    assert shown.truth is not None, "without a truth there is no best"
+    most = np.iinfo(shown.truth.dtype).max
+    made, truth = (side.astype(np.float64) * (255 / most) for side in (shown.items, shown.truth))
+    order = np.argsort(-ratios(made, truth), kind="stable")
+    middle = max(0, (len(order) - each) // 2)
+    pictures = beside(shown)
+    return {
+        "best": pictures[order[:each]],
+        "median": pictures[order[middle : middle + each]],
+        "worst": pictures[order[-each:]],
+    }

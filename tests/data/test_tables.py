@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,3 +145,10 @@ class TestRowReader:
         assert batch.condition is None
         starts = reader.table.decode(batch.target)["start"].sort_values().tolist()
         assert starts == reader.items.frame["start"][:50].sort_values().tolist()
+
+
+def test_without_pandas_the_error_says_what_brings_it(tmp_path, monkeypatch):
+    path = written(tmp_path, "a,b\n1,2\n3,4\n")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(RequestError, match=r"'pandas' is not installed; pip install 'sparring\[tables\]'"):
+        Tables(path=str(path)).load()

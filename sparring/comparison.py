@@ -318,4 +318,9 @@ def _without(side: Evidence, group: int) -> Evidence:
     """The side without every :data:`GROUPS`-th item, beginning with the group's number."""
     kept = np.flatnonzero(np.arange(len(side)) % GROUPS != group)
     there = {f.name: getattr(side, f.name) for f in fields(side)}
-    return replace(side, **{name: values[kept] for name, values in there.items() if values is not None})
+    return replace(side, **{name: _rows(values, kept) for name, values in there.items() if values is not None})
+
+
+def _rows(values: Any, kept: np.ndarray) -> Any:
+    """These rows of an array, or of a frame."""
+    return values.iloc[kept].reset_index(drop=True) if hasattr(values, "iloc") else values[kept]

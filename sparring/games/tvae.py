@@ -101,10 +101,13 @@ class Deviations(nn.Module):
 
     def __init__(self, spec: DataSpec, latent: int):
         super().__init__()
-        numbers = torch.cat([torch.full((span.width,), span.activation == "tanh") for span in spec.spans])
-        self.register_buffer("at", numbers.nonzero()[:, 0])
-        self.register_buffer("chosen", (~numbers).nonzero()[:, 0])
-        self.numbers, self.choices = int(numbers.sum()), choices_in(spec.spans)
+        # Plain lists: a run that is loaded is first built on the device "meta", where tensors hold no values.
+        numeric = [span.activation == "tanh" for span in spec.spans for _ in range(span.width)]
+        self.register_buffer("at", torch.tensor([place for place, number in enumerate(numeric) if number]).long())
+        self.register_buffer(
+            "chosen", torch.tensor([place for place, number in enumerate(numeric) if not number]).long()
+        )
+        self.numbers, self.choices = sum(numeric), choices_in(spec.spans)
         self.code = latent - self.numbers - self.choices
         if self.code < 1:
             raise RequestError(

@@ -18,10 +18,12 @@ from sparring.board import Board
 from sparring.data import DataSource, Decoded
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
+from sparring.leaks import refuse_selection
 from sparring.learning import refuse_run_in_the_way
 from sparring.learning import steps as play
 from sparring.limits import Limits
 from sparring.model import Model, load
+from sparring.privacy import secret
 from sparring.proposal import propose
 from sparring.record import Record
 from sparring.run import Run
@@ -66,7 +68,8 @@ def train(  # noqa: PLR0913
         overwrite: remove the run that is in ``out``.
         plugin: modules with parts of your own, imported first.
         on_record: is called with every record.
-        **proposing: what :func:`sparring.propose` takes: ``recipe``, ``size``, ``seed``, ``settings`` and others.
+        **proposing: what :func:`sparring.propose` takes: ``recipe``, ``size``, ``seed``, ``settings``, ``private`` with
+            ``epsilon`` and ``delta``, and others.
 
     Returns:
         The trained model.
@@ -82,6 +85,10 @@ def train(  # noqa: PLR0913
     import_plugins(plugin)
     folder = Path(out) if out is not None else default_out(data, proposing.get("task") or "generation")
     refuse_run_in_the_way(Run(folder), resume=resume, overwrite=overwrite)
+    if proposing.get("private"):
+        refuse_selection(until)
+        if overwrite:
+            secret(Run(folder).data, fresh=True)
     proposal = propose(data, store=Run(folder).data, **proposing)
     records = play(
         proposal.experiment,

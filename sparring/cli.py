@@ -24,6 +24,7 @@ from sparring.options import (
     Metrics,
     Place,
     Plugin,
+    Promise,
     Reading,
     RunFolder,
     conditions,
@@ -50,20 +51,21 @@ app["--version"].help = "show the version"
 
 
 @app.command
-def train(
+def train(  # noqa: PLR0913
     data: Data,
     /,
     *,
     place: Annotated[Place | None, Parameter("*")] = None,
     length: Annotated[Length | None, Parameter("*")] = None,
     reading: Annotated[Reading | None, Parameter("*")] = None,
+    promise: Annotated[Promise | None, Parameter("*")] = None,
     metrics: Metrics = None,
 ) -> None:
     """Learn the data; stops at the first limit that is given."""
     from sparring import api, display
     from sparring.tasks.generation import Generation
 
-    asked = given(reading) | given(length) | given(place)
+    asked = given(reading) | given(length) | given(place) | given(promise)
     if "out" not in asked:
         asked["out"] = api.default_out(data, asked.get("task", Generation.name))
     out = asked["out"]

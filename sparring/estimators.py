@@ -21,7 +21,10 @@ class TableGAN:
     Args:
         epochs: how often each row is read; the recipe's length where it is None.
         minutes: stop after so many minutes instead, if that comes first.
-        recipe: ``table``, ``ctgan`` or another recipe for tables.
+        recipe: ``table``, ``ctgan`` or another recipe for tables; ``default`` is ``table``, or ``private``.
+        private: keep differential privacy of single rows, see ``docs/privacy.md``.
+        epsilon: of private training.
+        delta: of private training.
         seed: of everything random.
         out: the run's folder; a temporary one, gone with this object, where it is None.
         settings: overrides of any part's fields, ``("training.batch=1000",)``.
@@ -35,12 +38,16 @@ class TableGAN:
         epochs: int | None = 300,
         *,
         minutes: float | None = None,
-        recipe: str = "table",
+        recipe: str = "default",
+        private: bool = False,
+        epsilon: float | None = None,
+        delta: float | None = None,
         seed: int = 0,
         out: str | Path | None = None,
         settings: Sequence[str] = (),
     ):
         self.epochs, self.minutes, self.recipe = epochs, minutes, recipe
+        self.private, self.epsilon, self.delta = private, epsilon, delta
         self.seed, self.out, self.settings = seed, out, settings
         self.model_: Model | None = None
 
@@ -73,11 +80,17 @@ class TableGAN:
         source = self._source(data, out / "data")
         kinds = {**source.kinds, **dict.fromkeys(discrete_columns or (), "categorical")}
         source = source.but(kinds=kinds, rules=(*source.rules, *rules))
-        images = None if self.epochs is None else max(1, self.epochs * len(source.load().items))
+        # The exact number of private rows must not show in the length.
+        told = self.epochs is not None and not self.private
+        images = max(1, (self.epochs or 0) * len(source.load().items)) if told else None
         self.model_ = train(
             source,
             out=out,
-            recipe=self.recipe,
+            recipe=None if self.recipe == "default" else self.recipe,
+            private=self.private,
+            epsilon=self.epsilon,
+            delta=self.delta,
+            epochs=self.epochs if self.private else None,
             seed=self.seed,
             settings=list(self.settings),
             images=images,

@@ -6,18 +6,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparring.data import Dataset, DataSource
+from sparring.data.chance import ChanceReader
 from sparring.data.reader import Batches, Reader
 from sparring.data.rows import RowReader
 from sparring.errors import DataError, RequestError, choices
+from sparring.leaks import refuse_choices, refuse_parts
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
 from sparring.modalities.frames import TableItems
+from sparring.modalities.private import fit_privately
 from sparring.modalities.table import Table
 from sparring.part import Part
+from sparring.privacy import Privacy
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.training import Training
@@ -36,6 +40,13 @@ class Experiment(Part):
     task: Task = Field(default=Generation(), description="what is given and what is wanted")
     training: Training = Field(default=Training(), description="how the engine plays")
     seed: int = Field(default=0, ge=0, description="of weights, order, noise and augmentation")
+
+    @model_validator(mode="after")
+    def _nothing_leaks(self) -> "Experiment":
+        if self.training.privacy is not None:
+            refuse_parts(self.task)
+            refuse_choices(self.training)
+        return self
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,13 @@ def split(data: Dataset) -> Splits:
     return Splits(train, select, report)
 
 
+def split_by_row(data: Dataset) -> Splits:
+    """Splits in which a row's place depends on its own content alone, as private training must have them."""
+    first = np.array([int(digest[:8], 16) for digest in data.digests], np.float64) / 2**32
+    rows = np.arange(len(data))
+    return Splits(rows[first >= 0.15], rows[(first >= 0.1) & (first < 0.15)], rows[first < 0.1])
+
+
 def _lowest(rows: np.ndarray, digests: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows with the ``count`` lowest digests, all equal ones with them, and the others."""
     if count == 0:
@@ -120,6 +138,8 @@ class Material:
     def reader(self, rows: np.ndarray, seed: int) -> Batches:
         """Batches of a split."""
         if isinstance(self.modality, Table) and isinstance(self.data.items, TableItems):
+            if self.modality.rows:
+                return ChanceReader(self.data.items, rows, self.modality, seed)
             together = getattr(self.task, "together", 0.0)
             asked = self.task.attributes
             return RowReader(self.data.items, rows, self.modality, asked=asked, together=together, seed=seed)
@@ -136,6 +156,35 @@ def item_spec(task: Task, modality: Modality, conditions: Conditions | None, giv
     if conditions is not None:
         return replace(spec, condition=conditions.width)
     return spec if task.attributes else replace(spec, condition=0)
+
+
+def gather_privately(task: Task, data: Dataset, privacy: Privacy, seed: int, codec: Modality | None = None) -> Material:
+    """As :func:`gather`, with splits and a codec that keep what privacy promises.
+
+    Args:
+        task: what is learned.
+        data: a table.
+        privacy: the promise.
+        seed: a secret.
+        codec: the codec where it is fitted already.
+
+    Raises:
+        RequestError: the data are no table.
+        DataError: a column cannot be learned privately.
+    """
+    if not isinstance(data.items, TableItems):
+        raise RequestError(f"private training learns tables, and these are {data.modality}")
+    splits = split_by_row(data)
+    learned = TableItems(data.items[splits.train], data.items.kinds, data.items.rules)
+    return Material(data, splits, codec or fit_privately(learned, privacy, seed), None, None, task)
+
+
+def gather_again(experiment: Experiment, codec: Modality) -> Material:
+    """What an experiment worked on, read once more; a private codec is not learned again, for that would tell more."""
+    read, privacy = experiment.data.load(), experiment.training.privacy
+    if privacy is None:
+        return gather(experiment.task, read)
+    return gather_privately(experiment.task, read, privacy, 0, codec)
 
 
 def gather(task: Task, data: Dataset, modality: Modality | None = None) -> Material:

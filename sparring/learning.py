@@ -15,13 +15,17 @@ import torch.distributed as dist
 
 from sparring.codec import Codec, read_experiment
 from sparring.errors import RequestError, RunError
-from sparring.experiment import Experiment, Material, gather
+from sparring.experiment import Experiment, Material, gather, gather_privately
+from sparring.leaks import refuse_selection
 from sparring.limits import Limits
 from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
+from sparring.privacy import keep_secret, secret, secret_seed
 from sparring.provenance import provenance
 from sparring.run import Run
 from sparring.session import Record, Session, is_first
+
+_SPLITS = "splits.json"
 
 
 def steps(  # noqa: PLR0913
@@ -53,15 +57,17 @@ def steps(  # noqa: PLR0913
     joined, threads = not dist.is_initialized(), torch.get_num_threads()
     where = choose_device(device)
     try:
-        material = material or gather(experiment.task, experiment.data.load())
-        run = Run(out)
+        limits, run = limits or Limits(), Run(out)
+        if experiment.training.privacy is not None:
+            refuse_selection(limits.until)
+        material = material or _gathered(experiment, run)
         with run.lock() if is_first() else nullcontext():
             if is_first():
                 _begin(run, experiment, material, resume=resume, overwrite=overwrite)
             if dist.is_initialized():
                 dist.barrier()
             with told_when_it_runs_out(experiment.training.batch, experiment.training.accumulate):
-                yield from Session(run, experiment, material, limits or Limits(), where).play()
+                yield from Session(run, experiment, material, limits, where).play()
             if joined and dist.is_initialized():
                 # A process that leaves the group while another still talks to it is aborted.
                 dist.barrier()
@@ -69,6 +75,14 @@ def steps(  # noqa: PLR0913
         torch.set_num_threads(threads)
         if joined and dist.is_initialized():
             _leave()
+
+
+def _gathered(experiment: Experiment, run: Run) -> Material:
+    """What the experiment works on, read; where it is private, with the secret of the run."""
+    privacy, read = experiment.training.privacy, experiment.data.load()
+    if privacy is None:
+        return gather(experiment.task, read)
+    return gather_privately(experiment.task, read, privacy, secret_seed(secret(run.data), experiment.seed))
 
 
 def choose_device(name: str) -> torch.device:
@@ -119,24 +133,38 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
         "skipped": [list(fault) for fault in material.data.faults],
         "notes": list(material.data.notes),
     }
+    private = experiment.training.privacy is not None
+    told = described | ({"splits": {}, "skipped": [], "notes": []} if private else {})
     refuse_run_in_the_way(run, resume=resume, overwrite=overwrite)
     run.tidy()
     if run.exists() and not overwrite:
-        _refuse_another(run, described)
+        stored = run.read(run.codec / "codec.json") if private else None
+        if stored is not None and Codec.from_json(stored).modality != material.modality:
+            raise RunError(
+                f"{run.folder} cannot go on: its secret is not the one that it was begun with, or its data or budget "
+                "changed; give the same, or --overwrite"
+            )
+        _refuse_another(run, described, run.read(run.data / _SPLITS) if private else None)
         return
     if overwrite:
-        path = getattr(experiment.data, "path", None)
+        path, key = getattr(experiment.data, "path", None), secret(run.data) if private else None
         run.clear(keep=None if path is None else Path(path))
+        if key is not None:
+            keep_secret(run.data, key)
+    if private:
+        # Counts and hashes tell of rows: they stay with the data.
+        run.write(run.data / _SPLITS, described["splits"])
     table = None
     if material.conditions is not None:
         table = ConditionTable.of(material.conditions, material.columns(material.splits.train))
     Codec(modality=material.modality, conditions=material.conditions, given=material.given).save(run, table)
-    run.write(run.experiment, described | provenance())
+    run.write(run.experiment, told | provenance())
 
 
-def _refuse_another(run: Run, described: dict[str, Any]) -> None:
+def _refuse_another(run: Run, described: dict[str, Any], splits: dict[str, Any] | None) -> None:
     """Refuses to go on with other settings or other data, naming the first difference."""
     stored = run.read(run.experiment)
+    splits = stored.get("splits") if splits is None else splits
     # Read and written again, so that a field that is new since then has its default.
     before = read_experiment(run).to_json()
     for path, old, new in _differences(before, described["experiment"]):
@@ -144,7 +172,7 @@ def _refuse_another(run: Run, described: dict[str, Any]) -> None:
             f"{run.folder} was begun with {path} = {old}, not {new}; give the same settings or another --out"
         )
     for name, split in described["splits"].items():
-        known = splits.get(name) if isinstance(splits := stored.get("splits"), dict) else None
+        known = splits.get(name) if isinstance(splits, dict) else None
         if known != split:
             count = known.get("count") if isinstance(known, dict) else None
             raise RunError(

@@ -18,7 +18,7 @@ from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
 from sparring.errors import DataError, RequestError, RunError, choices
 from sparring.evaluation import Evaluation, Judged, evaluate
-from sparring.experiment import Experiment, Material, gather
+from sparring.experiment import Experiment, Material, gather_again
 from sparring.games import Autoencoding
 from sparring.jury import Jury, wished
 from sparring.metrics import Specimens
@@ -288,7 +288,7 @@ class Model:
 
     def _material(self, against: str | Path | DataSource | None) -> Material:
         """The run's own data, or other data all of which are held back."""
-        own = gather(self.experiment.task, self.experiment.data.load())
+        own = gather_again(self.experiment, self.modality)
         if against is None:
             return own
         other = self.read(against)

@@ -57,6 +57,15 @@ class Length:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Promise:
+    """Options of private training: keywords of ``sparring.propose``."""
+
+    private: Annotated[bool | None, Parameter(negative=(), help="keep differential privacy of single rows")] = None
+    epsilon: Annotated[float | None, Parameter(metavar="E", help="of --private; smaller tells less")] = None
+    delta: Annotated[float | None, Parameter(metavar="D", help="of --private; below 1 / rows")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Options that say where training writes and computes: keywords of ``sparring.train``."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from sparring.part import Part
+from sparring.privacy import Account
 
 READINGS = 20
 """Times in a planned run that quick metrics are taken, at most."""
@@ -38,6 +39,9 @@ class Plan(Part):
     log_every: int = Field(default=50, ge=1, description="steps from one record to the next")
     save_every: int = Field(default=1000, ge=1, description="steps from one checkpoint and picture to the next")
     minutes: float | None = Field(default=None, gt=0, description="the budget that the length was planned for")
+    account: Account | None = Field(
+        default=None, description="how private updates are made; none: the run is not private"
+    )
     amendments: tuple[Amendment, ...] = Field(default=(), description="later changes, in order of their steps")
 
     def computing(self) -> str:

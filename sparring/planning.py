@@ -6,9 +6,13 @@ from collections.abc import Callable
 import torch
 import torch.distributed as dist
 
+from sparring.errors import RequestError
 from sparring.experiment import Experiment
 from sparring.limits import Limits
+from sparring.modalities import Modality
+from sparring.modalities.table import Table
 from sparring.plan import Plan, fastest
+from sparring.privacy import Account, account
 from sparring.training import Engine
 from sparring.types import DataSpec
 
@@ -70,7 +74,53 @@ def affordable(plan: Plan, step: int, *, seconds: float, speed: float, longer: b
     fresh = step - (plan.amendments[-1].step if plan.amendments else 0) < 10 * plan.log_every
     if fresh or abs((plan.length() - step) / expected - left) < max(3.0, 0.1 * left):
         return plan.length()
-    return min(2**62 if longer else plan.length(), step + max(1, int(left * expected)))
+    most = plan.steps if plan.account is not None else 2**62  # what the noise of a private run pays for
+    return min(most if longer else plan.length(), step + max(1, int(left * expected)))
+
+
+def accounted(plan: Plan, experiment: Experiment, modality: Modality) -> Plan:
+    """The plan with the least noise that keeps its length within the budget of privacy."""
+    training = experiment.training
+    assert training.privacy is not None, "only a private run has an account"
+    turns = guarded_turns(experiment)
+    held = account(training.privacy, rows=_rows(modality), batch=training.batch, steps=plan.steps, per_step=turns)
+    return plan.but(account=held)
+
+
+def provisional(experiment: Experiment, modality: Modality) -> Account:
+    """What measures a step's time before its noise is known."""
+    return Account(noise=1.0, rate=min(1.0, experiment.training.batch / _rows(modality)), updates=1)
+
+
+def guarded_turns(experiment: Experiment) -> int:
+    """Private updates of a step."""
+    game = experiment.task.game
+    return sum(any(name in game.guarded for name in turn.learners) for turn in game.turns(0))
+
+
+def refuse_lengthening(plan: Plan, steps: int) -> None:
+    """Refuses a length that the noise of a private run does not pay for.
+
+    Raises:
+        RequestError: it is longer than was planned.
+    """
+    if plan.account is not None and steps > plan.steps:
+        raise RequestError(
+            f"the noise of this private run pays for {plan.steps:,} steps, and {steps:,} would spend more than was "
+            "promised; begin anew with --overwrite"
+        )
+
+
+def _rows(modality: Modality) -> int:
+    """Rows learned from, as counted with noise.
+
+    Raises:
+        RequestError: the codec was not learned privately.
+    """
+    rows = modality.rows if isinstance(modality, Table) else 0
+    if not rows:
+        raise RequestError("private training needs a table whose codec was learned privately; use sparring.train")
+    return rows
 
 
 def unmeasured(experiment: Experiment, limits: Limits) -> Plan:
@@ -95,7 +145,7 @@ def unmeasured(experiment: Experiment, limits: Limits) -> Plan:
 def candidates(experiment: Experiment, plan: Plan, spec: DataSpec, device: torch.device) -> list[Plan]:
     """The settings worth measuring, among those that the training leaves open."""
     training, pictures = experiment.training, len(spec.shape) == 3
-    halves = ["bf16"] if device.type in ("cpu", "cuda") else []
+    halves = ["bf16"] if device.type in ("cpu", "cuda") and training.privacy is None else []
     precisions = ["fp32", *halves] if training.precision == "auto" else [training.precision]
     layouts = ["contiguous", *(["channels-last"] if pictures else [])] if training.layout == "auto" else [plan.layout]
     # Half precision is never faster with contiguous pictures where both layouts are there.

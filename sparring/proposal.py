@@ -1,18 +1,23 @@
 """From data to an experiment: what would be trained, and on what."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sparring import recipes
-from sparring.data import DataSource, Decoded
+from sparring.codec import Codec, build
+from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.opening import open_data, read_for, store_arrays
 from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
-from sparring.experiment import Experiment, Material, gather, split
+from sparring.experiment import Experiment, Material, gather, gather_privately, split
+from sparring.leaks import refuse_networks
 from sparring.modalities import Modality
+from sparring.modalities.table import Table
 from sparring.networks.tabular import choices_in
+from sparring.privacy import Privacy, opacus, secret, secret_seed
 from sparring.tasks import Task
 
 
@@ -38,6 +43,10 @@ def propose(  # noqa: PLR0913
     unconditional: bool = False,
     seed: int = 0,
     settings: Sequence[str] = (),
+    private: bool = False,
+    epsilon: float | None = None,
+    delta: float | None = None,
+    epochs: int | None = None,
 ) -> Proposal:
     """Reads the data and resolves a recipe to an experiment.
 
@@ -55,6 +64,10 @@ def propose(  # noqa: PLR0913
         unconditional: learn without labels.
         seed: of everything random.
         settings: overrides, ``"game.loss=hinge"``.
+        private: keep (epsilon, delta)-differential privacy of single rows, see ``docs/privacy.md``.
+        epsilon: of private training.
+        delta: of private training.
+        epochs: length in passes over the rows that are learned from; the recipe's where it is None.
 
     Raises:
         RequestError: an unknown name, field or value.
@@ -66,7 +79,14 @@ def propose(  # noqa: PLR0913
     source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern)
     source = read_for(known[task].source, source, known[task].reading)
     source, settings = _settle_source(source, settings)
+    privacy, settings = _privacy(private, epsilon, delta, settings)
+    if privacy is not None and attributes:
+        raise RequestError(
+            f"private training refuses --attributes {attributes[0]}: classes would be counted as they are"
+        )
     read = source.load()
+    if privacy is not None:
+        return _privately(source, read, privacy, task, recipe, seed=seed, epochs=epochs, settings=settings, store=store)
     codec = Modality.find(read.modality).fit(read.items)
     there = [*read.attributes, *codec.askable()]
     wanted = () if unconditional else tuple(there if attributes is None else attributes)
@@ -74,10 +94,66 @@ def propose(  # noqa: PLR0913
     spec = codec.spec()
     facts = recipes.Facts(read.modality, spec.shape, len(splits.train), wanted, choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "default")(facts)
+    if epochs is not None:
+        training = training.but(images=max(1, epochs * facts.count))
     experiment = Experiment(data=source, task=played, training=training, seed=seed)
     for setting in settings:
         experiment = experiment.override(setting)
     return Proposal(experiment, gather(experiment.task, read, codec))
+
+
+def _privacy(
+    private: bool, epsilon: float | None, delta: float | None, settings: Sequence[str]
+) -> tuple[Privacy | None, list[str]]:
+    """What is promised, and the settings that are not of it: the codec must know them before the rest is resolved."""
+    own = [setting for setting in settings if re.match(r"(training\.)?privacy\.", setting)]
+    if not private:
+        if own or epsilon is not None or delta is not None:
+            raise RequestError(f"{own[0] if own else '--epsilon or --delta'} is of private training; add --private")
+        return None, list(settings)
+    given = {"epsilon": epsilon, "delta": delta}
+    privacy = Privacy(**{name: value for name, value in given.items() if value is not None})
+    for setting in own:
+        privacy = _with_setting(privacy, setting.partition("privacy.")[2])
+    opacus()
+    return privacy, [setting for setting in settings if setting not in own]
+
+
+def _with_setting(privacy: Privacy, setting: str) -> Privacy:
+    if setting.startswith("domains."):
+        column, equals, domain = setting.removeprefix("domains.").rpartition("=")
+        if not equals:
+            raise RequestError(f"'{setting}' is not of the form domains.COLUMN=17..90 or domains.COLUMN=a|b")
+        return privacy.but(domains={**privacy.domains, column: domain})
+    return privacy.override(setting)
+
+
+def _privately(  # noqa: PLR0913
+    source: DataSource,
+    read: Dataset,
+    privacy: Privacy,
+    task: str,
+    recipe: str | None,
+    *,
+    seed: int,
+    epochs: int | None,
+    settings: Sequence[str],
+    store: Path | None,
+) -> Proposal:
+    """An experiment on private rows, of which recipes know a noisy count alone."""
+    material = gather_privately(Task.find(task)(), read, privacy, secret_seed(secret(store), seed))
+    assert isinstance(material.modality, Table)
+    spec, count = material.modality.spec(), material.modality.rows
+    facts = recipes.Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)
+    played, training = recipes.find(recipe or "private")(facts)
+    training = training if epochs is None else training.but(images=max(1, epochs * count))
+    experiment = Experiment(data=source, task=played, training=training, seed=seed)
+    for setting in settings:
+        experiment = experiment.override(setting)
+    experiment = experiment.but(training=experiment.training.but(privacy=privacy))
+    material = replace(material, task=experiment.task)
+    refuse_networks(build(experiment, Codec(modality=material.modality)), experiment.task.game.guarded)
+    return Proposal(experiment, material)
 
 
 def _source(data: Any, labels: Any, store: Path | None, **reading: Any) -> DataSource:

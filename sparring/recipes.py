@@ -153,6 +153,27 @@ def table(facts: Facts) -> tuple[Generation, Training]:
     return Generation(game=game, attributes=facts.attributes), training
 
 
+def private(facts: Facts) -> tuple[Generation, Training]:
+    """The default for private tables: no norm over a batch, no condition, no penalty."""
+    _needs_rows(facts, "private")
+    game = Latent(
+        network=Tabular(width=128, norm="layer", dropout=0.0, temperature=0.5),
+        loss=NonSaturating(),
+        latent=64 + facts.choices,
+    )
+    optimiser = Adam(rate=1e-3, rate_final=1e-4, beta1=0.5, beta2=0.9)
+    training = Training(
+        batch=500,
+        optimiser=optimiser,
+        average=0.05,
+        images=_rows(facts, 150),
+        precision="fp32",
+        best="none",
+        watch=(),
+    )
+    return Generation(game=game), training
+
+
 def ctgan(facts: Facts) -> tuple[Generation, Training]:
     """CTGAN, Xu et al. 2019, at its authors' settings; the gradient penalty is that of a row, not of a pack."""
     _needs_rows(facts, "ctgan")

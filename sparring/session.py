@@ -15,7 +15,8 @@ from sparring.files import writing
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.plan import Plan
-from sparring.planning import affordable, make_plan
+from sparring.planning import accounted, affordable, make_plan, provisional, refuse_lengthening
+from sparring.privacy import secret, secret_seed
 from sparring.record import Record
 from sparring.remedies import experiment_after, remedy
 from sparring.restoring import sheet
@@ -53,9 +54,11 @@ class Session:
     def __init__(self, run: Run, experiment: Experiment, material: Material, limits: Limits, device: torch.device):
         self.run, self.experiment, self.material = run, experiment, material
         self.limits, self.device, self.begun = limits, device, time.monotonic()
-        self.train = material.reader(material.splits.train, experiment.seed)
-        held = material.splits.select
-        self.select = material.reader(held, experiment.seed + 1) if len(held) else None
+        self.privacy = experiment.training.privacy
+        self.seed = experiment.seed if self.privacy is None else secret_seed(secret(run.data), experiment.seed)
+        self.train = material.reader(material.splits.train, self.seed)
+        held = material.splits.select if self.privacy is None else []
+        self.select = material.reader(held, self.seed + 1) if len(held) else None
         self.earlier = 0.0
         self.notes: list[str] = []
         self.changes: tuple[str, ...] = ()
@@ -67,9 +70,10 @@ class Session:
     def _engine(self, plan: Plan, training: Training | None = None) -> Engine:
         e = self.experiment
         readers = {"train": self.train, "select": self.select}
-        return Engine(
-            e.task, training or e.training, self.material.spec, **readers, plan=plan, seed=e.seed, device=self.device
-        )
+        if self.privacy is not None and plan.account is None:
+            plan = plan.but(account=provisional(e, self.material.modality))
+        settings = training or e.training
+        return Engine(e.task, settings, self.material.spec, **readers, plan=plan, seed=self.seed, device=self.device)
 
     def _started(self) -> Engine:
         """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
@@ -85,6 +89,8 @@ class Session:
                 engine=lambda plan: self._engine(plan.but(accumulate=in_parts)),
             )
             self.notes += [note] if note else []
+            if self.privacy is not None:
+                made = accounted(made, self.experiment, self.material.modality)
             self.notes += [f"a batch is computed in {in_parts} parts, which fit into memory"] if in_parts > 1 else []
             if is_first():
                 self.run.write(self.run.plan, made.but(accumulate=in_parts).to_json())
@@ -137,6 +143,7 @@ class Session:
             wishes.append(engine.step_number + int((minutes * 60 - self.earlier) * speed))
             engine.plan = engine.plan.but(minutes=minutes)
         if wishes and min(wishes) != engine.plan.length() and min(wishes) > engine.step_number:
+            refuse_lengthening(engine.plan, min(wishes))
             self._amend(engine, min(wishes))
 
     def _amend(self, engine: Engine, length: int) -> None:
@@ -250,7 +257,7 @@ class Session:
 
     def _judge(self) -> evaluation.Evaluation | None:
         """Quick numbers of what the model makes now, by the first process."""
-        return self.measuring(self.engine) if is_first() else None
+        return self.measuring(self.engine) if is_first() and self.privacy is None else None
 
     def _seen(self, found: evaluation.Evaluation | None) -> Record:
         """What can be looked at after a save: numbers where some were taken, and the picture."""
@@ -272,6 +279,8 @@ class Session:
             if name.startswith("memory-") and buffer.ndim == 0 and buffer.is_floating_point():
                 terms[name.removeprefix("memory-")] = float(buffer)
         self.sums = {}
+        if self.privacy is not None and engine.plan.account is not None:
+            terms["privacy/epsilon"] = engine.plan.account.spent(self.privacy, engine.step_number)
         record = self._record(terms, speed * engine.plan.images_per_step)
         if is_first():
             signs = self.watching.signs(engine)

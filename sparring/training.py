@@ -7,64 +7,27 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from pydantic import Field
 from torch import Tensor, nn
 
-from sparring.data.reader import Batches
+from sparring.clipping import noised, private_gradients
+from sparring.data.reader import Batches, Chances
 from sparring.errors import Divergence
 from sparring.games import Game, Play, Turn
-from sparring.optimisers import Adam, Optimiser
-from sparring.part import Part
+from sparring.leaks import refuse_engine
 from sparring.plan import Plan
 from sparring.processes import average_over_processes, parts
 from sparring.randomness import Noise, derive, seed_torch
+from sparring.settings import Training
 from sparring.tasks import Task
 from sparring.types import Batch, DataSpec, Samples, Terms
-from sparring.watch import EVERY, Detector
 
 _REMEDIES = "try a lower training.optimiser.rate, training.clip=1 or training.precision=fp32"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
-
-
-class Training(Part):
-    """How the engine plays: batch, optimisers, averages, precision."""
-
-    kind: ClassVar[str] = "training"
-
-    batch: int = Field(default=64, ge=1, description="real items a turn, over all processes and accumulated parts")
-    accumulate: int = Field(default=1, ge=1, description="parts in which a batch is computed, to save memory")
-    optimiser: Optimiser = Field(default=Adam(), description="the optimiser of every player")
-    per_player: dict[str, Optimiser] = Field(default={}, description="optimisers of single players, where they differ")
-    clip: float | None = Field(default=None, gt=0, description="largest norm of a player's gradient; none: no clipping")
-    average: float = Field(
-        default=0.05, ge=0, lt=1, description="half-life of averaged weights, as a share of images seen"
-    )
-    average_images: float | None = Field(
-        default=None, gt=0, description="longest half-life of averaged weights, in images"
-    )
-    precision: Literal["auto", "fp32", "bf16", "fp64"] = Field(
-        default="auto", description="auto: the fastest, measured"
-    )
-    layout: Literal["auto", "contiguous", "channels-last"] = Field(
-        default="auto", description="auto: the fastest, measured"
-    )
-    images: int = Field(default=1_000_000, ge=1, description="length of a run for which none is asked, in images seen")
-    measure: int = Field(
-        default=50_000, ge=1, description="images seen from one reading of quick metrics to the next, at least"
-    )
-    best: str = Field(
-        default="auto", description="quick metric on *select* by which a best model is kept; auto: kid; none: no such"
-    )
-    keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
-    watch: tuple[Detector, ...] = Field(default=EVERY, description="detectors of divergence, collapse and overfitting")
-    watch_every: int = Field(default=50, ge=1, description="steps from one observation to the next, at least")
-    rescues: int = Field(
-        default=3, ge=0, description="times that a run goes back and changes one thing before it stops"
-    )
 
 
 class Engine:
@@ -102,6 +65,8 @@ class Engine:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "weights"))
             self.players = self._placed(task.game.players(task.spec(spec)))
+        if training.privacy is not None:
+            refuse_engine(self.players, task.game.guarded, plan=plan, reader=train, world=self.world)
         self.averages = nn.ModuleDict({n: copy.deepcopy(self.players[n]) for n in task.game.averaged()})
         self.averages.requires_grad_(False)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
@@ -143,8 +108,19 @@ class Engine:
 
     def _turn(self, number: int, turn: Turn) -> Terms:
         self._only_these_learn(turn.learners)
-        found: Terms = {}
         key = (self.seed, self.step_number, number)
+        guarded = self.training.privacy is not None and any(name in self.game.guarded for name in turn.learners)
+        found = self._guarded_gradients(turn, key) if guarded else self._gradients(turn, key)
+        for name in turn.learners:
+            self._update(name)
+        if turn.after is not None:
+            turn.after(self.players)
+        self.position += self.training.batch
+        self.images += self.training.batch if turn.counts else 0
+        return found
+
+    def _gradients(self, turn: Turn, key: tuple[int, ...]) -> Terms:
+        found: Terms = {}
         for rows in self.parts:
             play = self._play(key, rows)
             seed_torch(play.noise.seed("torch"), self.device)
@@ -157,13 +133,27 @@ class Engine:
             if turn.skip is None or not turn.skip(terms):
                 (total / len(self.parts)).backward()
             found = {n: found.get(n, 0) + v.detach() / len(self.parts) for n, v in terms.items()}
-        for name in turn.learners:
-            self._update(name)
-        if turn.after is not None:
-            turn.after(self.players)
-        self.position += self.training.batch
-        self.images += self.training.batch if turn.counts else 0
         return found
+
+    def _guarded_gradients(self, turn: Turn, key: tuple[int, ...]) -> Terms:
+        """Leaves the private gradients of a turn with its learner; its terms are those of private rows and not told."""
+        privacy, account, (name,) = self.training.privacy, self.plan.account, turn.learners
+        assert privacy is not None
+        assert account is not None
+        assert isinstance(self.train, Chances)
+        batch = self.ready(self.task.batch(self.train.drawn(self.position, account.rate)))
+
+        def loss(rows: slice) -> Tensor:
+            noise = Noise(key, rows, len(batch), self.device, self.dtype)
+            seed_torch(noise.seed("torch"), self.device)
+            play = replace(self._play(key, slice(0, 0)), batch=batch.part(rows), noise=noise)
+            return torch.stack(list(turn.terms(play).values())).sum()
+
+        player = self.players[name]
+        sums = private_gradients(player, loss, len(batch), clip=privacy.clip, at_once=privacy.at_once)
+        for weight, total in zip(player.parameters(), noised(sums, account.noise * privacy.clip, key), strict=True):
+            weight.grad = total / self.training.batch  # the size that is expected: the real one is private
+        return {}
 
     def _play(self, key: tuple[int, ...], rows: slice) -> Play:
         return Play(

@@ -15,7 +15,8 @@ from sparring.part import Part
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/data.md", "docs/parts.md",
-                                  "docs/extending.md", "docs/safety.md", "docs/metrics.md")]  # fmt: skip
+                                  "docs/extending.md", "docs/safety.md", "docs/metrics.md",
+                                  "docs/privacy.md")]  # fmt: skip
 
 
 def blocks(page, language=""):

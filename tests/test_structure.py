@@ -16,13 +16,25 @@ FLOORS = {
         ["errors", "types", "part", "randomness", "files", "limits", "memory", "pictures", "provenance"], 0
     ),
     **dict.fromkeys(
-        ["losses", "penalties", "terms", "agreement", "perceptual", "degradations", "augment", "optimisers", "wording"],
+        [
+            "privacy",
+            "losses",
+            "penalties",
+            "terms",
+            "agreement",
+            "perceptual",
+            "degradations",
+            "augment",
+            "optimisers",
+            "wording",
+        ],
         1,
     ),
     **dict.fromkeys(["modalities", "networks"], 2),
     **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
     **dict.fromkeys(["training", "plan", "run", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4),
+    **dict.fromkeys(["clipping", "leaks", "settings"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies", "rooming"], 7),

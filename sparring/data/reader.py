@@ -1,7 +1,7 @@
 """Reading: batch *i* of a split is a pure function of a seed and of *i*."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,15 @@ class Batches(Protocol):
 
     def __len__(self) -> int: ...
     def batch(self, position: int, rows: slice) -> Batch: ...
+
+
+@runtime_checkable
+class Chances(Protocol):
+    """What private training reads from: every item is in a batch by a chance of its own."""
+
+    def drawn(self, position: int, rate: float) -> Batch:
+        """The batch at a position, in which each item is by the chance ``rate``; it may be empty."""
+        ...
 
 
 @dataclass(frozen=True)

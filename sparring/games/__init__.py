@@ -67,12 +67,14 @@ class Game(Part):
     """The kind.
 
     Attributes:
+        guarded: players that alone see real items, whose updates private training changes; () where others see them.
         adversarial: whether a discriminator gives the scores; else they are a bound that the averaged players give.
     """
 
     kind: ClassVar[str] = "game"
     home: ClassVar[str] = "sparring.games"
     adversarial: ClassVar[bool] = True
+    guarded: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def players(self, spec: DataSpec) -> nn.ModuleDict:

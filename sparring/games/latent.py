@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -23,6 +23,8 @@ from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, preci
 
 class Latent(Game):
     """Items from latent vectors and, where the data are conditioned, from encoded conditions."""
+
+    guarded: ClassVar[tuple[str, ...]] = ("discriminator",)
 
     network: Architecture = Field(default=Mlp(), description="the family of generator and discriminator")
     loss: AdversarialLoss = Field(default=NonSaturating(), description="the adversarial loss")

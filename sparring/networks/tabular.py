@@ -27,7 +27,9 @@ class Tabular(Architecture):
     by_the_million: ClassVar[bool] = True
     width: int = Field(default=256, ge=1, le=65536, description="units of each hidden layer")
     depth: int = Field(default=2, ge=1, le=64, description="hidden layers on each side")
-    norm: Literal["none", "batch"] = Field(default="batch", description="norm in the generator's hidden layers")
+    norm: Literal["none", "batch", "layer"] = Field(
+        default="batch", description="norm in the generator's hidden layers"
+    )
     dropout: float = Field(default=0.5, ge=0, lt=1, description="share of the discriminator's units left out")
     temperature: float = Field(
         default=0.2, gt=0, description="of the Gumbel-softmax; a lower one is nearer to a choice"
@@ -72,6 +74,8 @@ class RowGenerator(nn.Module):
             layer = nn.Sequential(nn.Linear(seen, sizes.width))
             if sizes.norm == "batch":
                 layer.append(nn.BatchNorm1d(sizes.width))
+            if sizes.norm == "layer":
+                layer.append(nn.LayerNorm(sizes.width))
             self.body.append(layer.append(nn.ReLU()))
             seen += sizes.width
         self.output = nn.Linear(seen, prod(spec.shape))

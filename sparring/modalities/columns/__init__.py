@@ -58,6 +58,9 @@ class Column(Part):
     home: ClassVar[str] = "sparring.modalities.columns"
     title: str = Field(description="the column's name in the data")
     dtype: str = Field(default="object", description="pandas' name of the column's type")
+    private: bool = Field(
+        default=False, description="learned privately: a value that is not known is taken as none, or as the nearest"
+    )
 
     @classmethod
     @abstractmethod

@@ -64,7 +64,11 @@ class Category(Column):
         codes = np.full(len(column), self._width() - 1, np.int64)
         known = column[~empty]
         found = known.astype(object).map(lambda value: there.get(plain(value), -1)).to_numpy(np.int64)
-        if (found < 0).any() or (empty.any() and not self.missing):
+        if self.private:
+            # What was too rare to be named is no value, or the most frequent one where there are hardly any.
+            found = np.where(found < 0, self._width() - 1 if self.missing else 0, found)
+            codes[:] = self._width() - 1 if self.missing else 0
+        elif (found < 0).any() or (empty.any() and not self.missing):
             wrong = "no value" if not (found < 0).any() else f"'{known.iloc[int(np.argmax(found < 0))]}'"
             raise RequestError(f"column '{self.title}' has {wrong}, which the data that were learned do not have")
         codes[~empty] = found

@@ -100,6 +100,8 @@ class Number(Column):
     def code(self, column: Series) -> Coded:
         values = numbers(column)
         empty = np.isnan(values)
+        if self.private and not self.missing:
+            values, empty = np.where(empty, self.low, values), np.zeros(len(values), bool)
         if empty.any() and not self.missing:
             raise RequestError(f"column '{self.title}' has no value in a row; the data that were learned have no nulls")
         spikes = np.asarray(self.spikes)

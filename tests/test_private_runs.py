@@ -1,0 +1,164 @@
+"""Private runs as a whole: what is written, resumed, refused and learned."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import sparring
+from sparring.errors import RequestError, RunError
+from sparring.experiment import split_by_row
+from sparring.learning import steps as play
+from sparring.limits import Limits
+from sparring.privacy import keep_secret
+from sparring.proposal import propose
+
+SMALL = ("network.width=24", "network.depth=1", "training.batch=60", "training.privacy.at_once=64")
+ASKED = {"private": True, "epsilon": 20.0, "delta": 1e-5, "settings": SMALL}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def table(rows=700):
+    source = np.random.default_rng(0)
+    group = np.where(source.random(rows) < 0.8, "many", "few")
+    height = np.where(group == "many", source.normal(20, 2, rows), source.normal(50, 2, rows))
+    return pd.DataFrame({"group": group, "height": height.round(2)})
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "rows.csv"
+    table().to_csv(path, index=False)
+    return path
+
+
+def trained(csv, out, steps=6, key=7, **more):
+    keep_secret(out / "data", key)
+    return sparring.train(csv, out=out, steps=steps, **{**ASKED, **more})
+
+
+def weights(run):
+    return load_file(run / "generator.safetensors")
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_private_run_that_is_resumed_equals_an_uninterrupted_one_bit_for_bit(csv, tmp_path):
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    trained(csv, whole)
+    keep_secret(halved / "data", 7)
+    proposal = propose(str(csv), store=halved / "data", **ASKED)
+    records = play(proposal.experiment, halved, limits=Limits(steps=6), material=proposal.material)
+    while next(records).step < 3:
+        pass
+    records.close()
+    assert not same(weights(whole), weights(halved))
+    trained(csv, halved, resume=True)
+    assert same(weights(whole), weights(halved))
+    assert (whole / "log.jsonl").read_text() == (halved / "log.jsonl").read_text()
+    assert (whole / "plan.json").read_text() == (halved / "plan.json").read_text()
+
+
+def test_another_secret_with_the_same_seed_draws_other_noise(csv, tmp_path):
+    trained(csv, tmp_path / "a", key=1, steps=2)
+    trained(csv, tmp_path / "b", key=2, steps=2)
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    old = (tmp_path / "a" / "data" / "private.key").read_text()
+    sparring.train(csv, out=tmp_path / "a", steps=2, overwrite=True, **ASKED)
+    assert (tmp_path / "a" / "data" / "private.key").read_text() != old, "noise that is drawn twice can be taken away"
+
+
+def test_the_log_tells_what_is_spent_and_nothing_of_the_rows(csv, tmp_path):
+    run = tmp_path / "run"
+    trained(csv, run)
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    spent = [record["terms"]["privacy/epsilon"] for record in log]
+    assert spent == sorted(spent)
+    assert 0.1 * 20 < spent[0] < spent[-1] <= 20
+    assert set(log[-1]["terms"]) == {"generator/generator", "privacy/epsilon"}
+    told = json.loads((run / "experiment.json").read_text())
+    assert told["splits"] == {}
+    assert told["experiment"]["training"]["privacy"]["epsilon"] == 20
+    assert told["experiment"]["task"]["attributes"] == []
+    assert not (run / "metrics.jsonl").exists()
+    assert "70" not in str(told["experiment"]["training"]["images"])[:2], "the length must not tell the exact count"
+
+
+def test_a_longer_run_than_its_noise_pays_for_is_refused(csv, tmp_path):
+    trained(csv, tmp_path / "run", steps=3)
+    with pytest.raises(RequestError, match="pays for 3 steps, and 9 would spend more"):
+        trained(csv, tmp_path / "run", steps=9, resume=True)
+
+
+def test_a_run_that_lost_its_secret_cannot_go_on(csv, tmp_path):
+    trained(csv, tmp_path / "run", steps=3)
+    with pytest.raises(RunError, match="its secret is not the one"):
+        trained(csv, tmp_path / "run", steps=3, key=8, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        ({"recipe": "ctgan"}, "private training refuses"),
+        ({"until": "shares<0.1"}, "a choice by private rows"),
+        ({"attributes": ("group",)}, "refuses --attributes group"),
+        ({"settings": (*SMALL, "penalties=r1")}, "the penalty 'r1'"),
+        ({"settings": (*SMALL, "views=pack")}, "packs of 2 rows"),
+        ({"settings": (*SMALL, "network.norm=batch")}, "batch norm in the generator"),
+        ({"settings": (*SMALL, "training.precision=bf16")}, "half precision"),
+        ({"delta": 0.1}, "delta = 0.1 allows a row"),
+        ({"private": False, "settings": ()}, "add --private"),
+    ],
+)
+def test_what_would_leak_is_refused_before_anything_is_learned(csv, tmp_path, more, match):
+    with pytest.raises(RequestError, match=match) as caught:
+        trained(csv, tmp_path / "run", steps=2, **more)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "generator.safetensors").exists()
+
+
+def test_a_rows_split_depends_on_itself_alone(csv):
+    data = propose(str(csv), store=None, **ASKED).material.data
+    whole = split_by_row(data)
+    assert len(whole.train) / len(data) == pytest.approx(0.85, abs=0.05)
+    keep = np.arange(len(data)) != 5
+    without = split_by_row(type(data)(data.items[keep], "table", [], data.digests[keep]))
+    assert set(data.digests[whole.train]) - {data.digests[5]} == set(data.digests[keep][without.train]) - {
+        data.digests[5]
+    }
+
+
+def test_pictures_are_not_learned_privately(tmp_path):
+    with pytest.raises(RequestError, match="private training learns tables"):
+        sparring.train("digits", out=tmp_path / "run", steps=1, private=True)
+
+
+def shares(epsilon, out):
+    settings = (
+        "network.width=32", "network.depth=1", "training.batch=100", "optimiser.rate=3e-3", "optimiser.rate_final=1e-3",
+        "training.privacy.domains.group=many|few", "training.privacy.domains.height=0..70",
+    )  # fmt: skip
+    model = trained(table(1500), out, steps=150, epsilon=epsilon, settings=settings)
+    made = model.sample(2000)
+    real = table(1500)
+    edges = np.linspace(0, 70, 8)
+    heights = [np.histogram(f["height"], edges)[0] / len(f) for f in (made, real)]
+    gap = abs((made["group"] == "many").mean() - (real["group"] == "many").mean())
+    return max(gap, 0.5 * float(np.abs(heights[0] - heights[1]).sum()))
+
+
+def test_marginals_are_kept_at_a_large_epsilon_and_lost_at_a_tiny_one(tmp_path):
+    assert shares(1000.0, tmp_path / "large") < 0.2
+    assert shares(0.3, tmp_path / "tiny") > 0.25

@@ -111,7 +111,7 @@ def _privacy(
         if own or epsilon is not None or delta is not None:
             raise RequestError(f"{own[0] if own else '--epsilon or --delta'} is of private training; add --private")
         return None, list(settings)
-    given = {"epsilon": epsilon, "delta": delta}
+    given: dict[str, Any] = {"epsilon": epsilon, "delta": delta}
     privacy = Privacy(**{name: value for name, value in given.items() if value is not None})
     for setting in own:
         privacy = _with_setting(privacy, setting.partition("privacy.")[2])
@@ -141,7 +141,7 @@ def _privately(  # noqa: PLR0913
     store: Path | None,
 ) -> Proposal:
     """An experiment on private rows, of which recipes know a noisy count alone."""
-    material = gather_privately(Task.find(task)(), read, privacy, secret_seed(secret(store), seed))
+    material = gather_privately(Task.from_json({"part": task}), read, privacy, secret_seed(secret(store), seed))
     assert isinstance(material.modality, Table)
     spec, count = material.modality.spec(), material.modality.rows
     facts = recipes.Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)

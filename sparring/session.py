@@ -57,7 +57,7 @@ class Session:
         self.privacy = experiment.training.privacy
         self.seed = experiment.seed if self.privacy is None else secret_seed(secret(run.data), experiment.seed)
         self.train = material.reader(material.splits.train, self.seed)
-        held = material.splits.select if self.privacy is None else []
+        held = material.splits.select[: None if self.privacy is None else 0]
         self.select = material.reader(held, self.seed + 1) if len(held) else None
         self.earlier = 0.0
         self.notes: list[str] = []

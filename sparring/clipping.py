@@ -31,9 +31,9 @@ def watched(network: nn.Module) -> Iterator[None]:
             hooks.remove_hooks()
             for weight in network.parameters():
                 for name in ("grad_sample", "_forward_counter", "_current_grad_sample"):
-                    weight.__dict__.pop(name, None)
+                    vars(weight).pop(name, None)
             for module in network.modules():
-                module.__dict__.pop("activations", None)
+                vars(module).pop("activations", None)
 
 
 def each_gradient(weights: Sequence[nn.Parameter], loss: Callable[[], Tensor], count: int) -> list[Tensor]:

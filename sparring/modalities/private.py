@@ -189,7 +189,8 @@ def _column(column: Series, spikes: dict[float, float], ends: Ends | None, missi
     logarithm = ends is not None and ends[0] > 0 and ends[1] / ends[0] >= _WIDE
     borders = np.zeros(0)
     if ends is not None:
-        borders = np.linspace(*(np.log(ends) if logarithm else ends), MODES + 1)
+        low, high = (float(np.log(end)) if logarithm else end for end in ends)
+        borders = np.linspace(low, high, MODES + 1)
     modes = max(0, len(borders) - 1)
     left = max(0.0, 1 - missing - sum(spikes.values()))
     rates = [*spikes.values(), *[left / max(modes, 1)] * modes, *([missing] if missing else [])]

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import sparring
+from sparring.display import beginning
 from sparring.errors import RequestError, RunError
 from sparring.experiment import split_by_row
 from sparring.learning import steps as play
@@ -89,7 +90,9 @@ def test_the_log_tells_what_is_spent_and_nothing_of_the_rows(csv, tmp_path):
     assert 0.1 * 20 < spent[0] < spent[-1] <= 20
     assert set(log[-1]["terms"]) == {"generator/generator", "privacy/epsilon"}
     told = json.loads((run / "experiment.json").read_text())
-    assert told["splits"] == {}
+    counted = json.loads((run / "codec" / "codec.json").read_text())["modality"]["rows"]
+    assert told["splits"]["train"] == {"count": counted, "hash": "private"}
+    assert beginning(run, None)[0].startswith("found")
     assert told["experiment"]["training"]["privacy"]["epsilon"] == 20
     assert told["experiment"]["task"]["attributes"] == []
     assert not (run / "metrics.jsonl").exists()

@@ -22,7 +22,7 @@ from sparring.session import Record
 
 ROOT = Path(sparring.__file__).parent.parent
 QUICK = ["--recipe", "dense", "--set", "training.precision=fp32", "training.layout=contiguous", "training.batch=8"]
-COMMANDS = ["train", "sample", "score", "evaluate", "check", "list"]
+COMMANDS = ["train", "sample", "score", "apply", "evaluate", "compare", "report", "check", "list"]
 
 
 @pytest.fixture(scope="module")
@@ -412,7 +412,7 @@ def test_what_nobody_expected_is_one_line_and_debug_shows_where(call, monkeypatc
     def broken(*_, **__):
         raise ZeroDivisionError("one\ntwo")
 
-    monkeypatch.setattr(api, "score", broken)
+    monkeypatch.setattr("sparring.model.load", broken)
     assert refused(call("score", "r", "d"), 1, "ZeroDivisionError: one two", "--debug")
     code, out, err = call("score", "r", "d", "--debug")
     assert (code, out, "Traceback" in err) == (1, "", True)
@@ -427,7 +427,7 @@ def test_ctrl_c_outside_of_training_ends_with_130(call, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api, "score", interrupted)
+    monkeypatch.setattr("sparring.model.load", interrupted)
     assert call("score", "r", "d") == (130, "", "sparring: interrupted\n")
 
 

@@ -39,7 +39,7 @@ def test_in_parts_it_computes_what_the_whole_batch_does(tmp_path, proposal, monk
     plan = Plan.from_json(Run(tmp_path / "parts").read(tmp_path / "parts" / "plan.json"))
     assert plan.accumulate > 1
     assert any("parts, which fit into memory" in (record.note or "") for record in parts)
-    for expected, found in zip(whole, [r for r in parts if r.terms], strict=True):
+    for expected, found in zip(*([r for r in each if r.terms] for each in (whole, parts)), strict=True):
         assert found.terms == pytest.approx(expected.terms, rel=1e-3)
 
 

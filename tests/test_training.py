@@ -23,6 +23,7 @@ from sparring.penalties import R1, R2, Penalty, WeightClipping
 from sparring.run import Run
 from sparring.tasks import Task
 from sparring.training import Training, sample
+from sparring.types import Span
 
 SMALL = Mlp(width=16)
 PICTURE = (1, 8, 8)
@@ -46,13 +47,15 @@ def same(first, second) -> bool:
 
 
 def playing_of(game: type[Game]):
-    """An engine for a game, by the first task that is made for it and content with plain pictures, else generation."""
-    own = (part for part in Task.parts().values() if part.__module__.startswith("sparring."))
-    for task in (part() for part in own):
-        if type(task.game) is game:
+    """An engine for a game: by the first task that is made for it, else by generation, with data that it can play."""
+    own = (part() for part in Task.parts().values() if part.__module__.startswith("sparring."))
+    made_for_it = [task for task in own if type(task.game) is game]
+    row = (Span("tanh", 1), Span("softmax", 3), Span("softmax", 2))
+    for data in ({"shape": (1, 16, 16)}, {"shape": (1, 16, 16), "given": True}, {"shape": (6,), "spans": row}):
+        for task in [*made_for_it, None]:
             with suppress(RequestError):
-                return engine(task.game, shape=(1, 16, 16), task=task)
-    return engine(game(), shape=(1, 16, 16))
+                return engine(game() if task is None else task.game, task=task, **data)
+    raise AssertionError(f"no toy data are played by {game.name}")
 
 
 @pytest.mark.parametrize("game", Game.parts().values(), ids=lambda game: game.name)

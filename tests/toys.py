@@ -16,7 +16,7 @@ from sparring.plan import Plan
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.training import Engine, Training
-from sparring.types import DataSpec
+from sparring.types import DataSpec, Span
 
 
 class Plainly(Modality):
@@ -65,6 +65,8 @@ def engine(
     data: np.ndarray | None = None,
     seed: int = 0,
     task: Task | None = None,
+    given: bool = False,
+    spans: tuple[Span, ...] = (),
 ) -> Engine:
     data = items(shape) if data is None else data
     training = training or Training(batch=8, optimiser=Adam(rate=1e-3, rate_final=0.0))
@@ -73,12 +75,13 @@ def engine(
         classes = torch.nn.functional.one_hot(torch.arange(len(data)) % condition, condition).float()
     codec = Plainly(shape=shape)
     rows = np.arange(len(data))
+    source = (data[::-1], codec) if given else ()
     return Engine(
         task or Generation(game=game or Latent(network=Mlp(width=16)), attributes=("label",) if condition else ()),
         training,
-        DataSpec(shape, condition),
-        train=Reader(data, rows[16:], codec, classes, seed),
-        select=Reader(data, rows[:16], codec, classes, seed),
+        DataSpec(shape, condition, given=shape if given else (), spans=spans),
+        train=Reader(data, rows[16:], codec, classes, seed, *source),
+        select=Reader(data, rows[:16], codec, classes, seed, *source),
         plan=Plan(steps=steps, images_per_step=training.batch, precision=precision, layout=layout),
         seed=seed,
         device=torch.device("cpu"),

@@ -31,7 +31,7 @@ class Task(Part):
     source: ClassVar[str] = ""
     reading: ClassVar[dict[str, Any]] = {}
 
-    game: Game
+    game: Game = Field(description="the game that plays it")
     attributes: tuple[str, ...] = Field(
         default=(), description="attributes of the data that can be asked for; none: no labels"
     )

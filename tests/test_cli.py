@@ -392,7 +392,8 @@ def test_every_kind_and_part_is_listed_with_its_fields(call):
         kinds
     )
     assert all(part["summary"] for parts in kinds.values() for part in parts.values())
-    assert all(f["meaning"] for parts in kinds.values() for part in parts.values() for f in part["fields"])
+    fields = [(name, f) for parts in kinds.values() for name, part in parts.items() for f in part["fields"]]
+    assert [name for name, field in fields if not field["meaning"]] == []
     for kind in ("penalty", "recipe"):
         shown, told = call("list", kind)[1], json.loads(call("list", kind, "--json")[1])
         assert told == kinds[kind]

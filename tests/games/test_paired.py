@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 from torch.nn.functional import avg_pool2d
 from toys import Plainly
 
@@ -23,8 +24,8 @@ NETWORK = Plain(width=8, depth=3, judge=Patch(width=4, layers=2))
 class Sharpening(Task):
     """A task of the tests: the given picture is the target blurred, with a hole where ``holed``."""
 
-    game: Paired = Paired(network=NETWORK)
-    holed: bool = False
+    game: Paired = Field(default=Paired(network=NETWORK), description="the game that plays it")
+    holed: bool = Field(default=False, description="whether the given picture has a hole")
 
     def spec(self, data: DataSpec) -> DataSpec:
         return DataSpec(data.shape, given=data.shape)

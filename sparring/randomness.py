@@ -23,6 +23,17 @@ def derive(*key: SupportsIndex | str) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
+def seeds(numbers: np.ndarray, *key: SupportsIndex | str) -> np.ndarray:
+    """A 63-bit seed for each of many positions below a key, ``(n,)`` int64, a hundred times faster than :func:`derive`.
+
+    The finaliser of SplitMix64 (Steele et al. 2014, section 3) on the key's own seed and the position.
+    """
+    mixed = np.uint64(derive(*key)) + (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+
+
 def stream(*key: SupportsIndex | str) -> torch.Generator:
     """A fresh generator on the CPU for the position."""
     return torch.Generator().manual_seed(derive(*key))

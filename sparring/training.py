@@ -193,21 +193,27 @@ class Engine:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def _only_these_learn(self, learners: Sequence[str]) -> None:
-        for name, player in self.players.items():
-            player.requires_grad_(name in learners)
+        for name in self.players:
+            for weight in self._weights(name):
+                weight.requires_grad_(name in learners)
+
+    def _weights(self, name: str) -> list[nn.Parameter]:
+        """A player's weights; once it has an optimiser from there, as walking through modules takes longer."""
+        if name in self.optimisers:
+            return [weight for group in self.optimisers[name].param_groups for weight in group["params"]]
+        return list(self.players[name].parameters())
 
     def _update(self, name: str) -> None:
         """One step of a player's optimiser with the gradients of all processes."""
-        player = self.players[name]
         optimiser = self._optimiser(name)
-        gradients = [w.grad for w in player.parameters() if w.grad is not None]
+        gradients = [w.grad for w in self._weights(name) if w.grad is not None]
         if not gradients:
             return
         average_over_processes(gradients, self.world)
         if self.measures or self.world > 1:
             self._measure(name, gradients)
         if self.training.clip is not None:
-            nn.utils.clip_grad_norm_(player.parameters(), self.training.clip)
+            nn.utils.clip_grad_norm_(self._weights(name), self.training.clip)
         settings = self.training.per_player.get(name, self.training.optimiser)
         for group in optimiser.param_groups:
             group.update(settings.settings(self.plan.progress(self.step_number)))

@@ -4,12 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparring.randomness import Noise, derive, order, per_sample, seed_torch, stream
+from sparring.randomness import Noise, derive, order, per_sample, seed_torch, seeds, stream
 
 PINNED_SEED = 2002067703672271585
+PINNED_SEEDS = [747916637251977840, 5117743624095915718]
 PINNED_NORMAL = [-0.40434688, 0.05142775, -1.45706213]
 
-seeds = st.integers(0, 2**63)
+any_seed = st.integers(0, 2**63)
 
 
 def noise(rows=slice(0, 64), total=64, key=(0, 5, "discriminator"), **settings):
@@ -20,7 +21,7 @@ def test_a_seed_is_the_same_on_every_machine_and_in_every_version():
     assert derive(0, "order", 1) == PINNED_SEED
 
 
-@given(seed=seeds, name=st.text(max_size=5), step=st.integers(0, 10**6))
+@given(seed=any_seed, name=st.text(max_size=5), step=st.integers(0, 10**6))
 def test_a_seed_has_63_bits_and_depends_on_every_part_of_the_position(seed, name, step):
     there = derive(seed, name, step)
     assert 0 <= there < 2**63
@@ -104,7 +105,7 @@ def test_seeds_of_dropout_differ_by_the_rows_of_the_process():
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-@given(seed=seeds, numbers=st.lists(st.integers(0, 2**40), max_size=8))
+@given(seed=any_seed, numbers=st.lists(st.integers(0, 2**40), max_size=8))
 def test_a_sample_depends_on_its_seed_and_number_alone(kind, seed, numbers):
     together = per_sample(kind, seed, numbers, (2, 3))
     assert together.shape == (len(numbers), 2, 3)
@@ -131,13 +132,13 @@ def test_samples_have_normal_and_uniform_moments():
     assert abs(uniform.mean() - 0.5) < 0.01
 
 
-@given(count=st.integers(1, 40), seed=seeds, epoch=st.integers(0, 1000))
+@given(count=st.integers(1, 40), seed=any_seed, epoch=st.integers(0, 1000))
 def test_each_pass_reads_every_item_once(count, seed, epoch):
     assert sorted(order(count, seed, epoch * count, count)) == list(range(count))
 
 
 @given(
-    count=st.integers(1, 20), seed=seeds, position=st.integers(0, 10**6), parts=st.lists(st.integers(0, 50), max_size=6)
+    count=st.integers(1, 20), seed=any_seed, position=st.integers(0, 10**6), parts=st.lists(st.integers(0, 50), max_size=6)
 )
 def test_any_split_of_the_reading_gives_the_same_order(count, seed, position, parts):
     whole = order(count, seed, position, sum(parts))
@@ -168,3 +169,18 @@ def test_torchs_own_draws_follow_the_seed():
         assert torch.equal(torch.rand(3), first)
         torch.manual_seed(7)
         assert torch.equal(torch.rand(3), first)
+
+
+def test_seeds_of_many_positions_are_pinned_unlike_and_those_of_their_parts():
+    there = seeds(np.arange(1000), 3, "item")
+    assert there[:2].tolist() == PINNED_SEEDS
+    assert np.array_equal(seeds(np.array([999, 5]), 3, "item"), there[[999, 5]])
+    assert len(np.unique(np.concatenate([there, seeds(np.arange(1000), 4, "item"), seeds(np.arange(1000), 3)]))) == 3000
+    assert there.min() >= 0
+
+
+def test_seeds_of_many_positions_look_random():
+    bits = np.unpackbits(seeds(np.arange(4096), 0, "item").view(np.uint8).reshape(-1, 8), axis=1).astype(float)
+    free = np.delete(bits, 56, axis=1)  # the highest bit of a 63-bit seed is never set
+    assert abs(free.mean(0) - 0.5).max() < 4 * 0.5 / 64
+    assert abs(np.corrcoef(free[:-1].ravel(), free[1:].ravel())[0, 1]) < 0.01

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparring.data import Items, Varied
 from sparring.modalities import Modality
-from sparring.randomness import derive, order
+from sparring.randomness import order, seeds
 from sparring.types import Batch
 
 
@@ -58,19 +58,18 @@ class Reader:
         """Items at ``position + rows.start`` to ``position + rows.stop`` of the endless shuffled reading."""
         start, stop = position + rows.start, position + rows.stop
         chosen = self.rows[order(len(self.rows), self.seed, start, stop - start)]
-        keys = [derive(self.seed, "item", number) for number in range(start, stop)]
-        return self._encoded(chosen, keys, drawn=True)
+        return self._encoded(chosen, seeds(np.arange(start, stop), self.seed, "item"), drawn=True)
 
     def at(self, rows: np.ndarray) -> Batch:
         """The items in these rows of the data set, as they are."""
-        return self._encoded(rows, [derive(self.seed, "row", int(row)) for row in rows], drawn=False)
+        return self._encoded(rows, seeds(rows, self.seed, "row"), drawn=False)
 
-    def _encoded(self, rows: np.ndarray, keys: list[int], *, drawn: bool) -> Batch:
+    def _encoded(self, rows: np.ndarray, keys: np.ndarray, *, drawn: bool) -> Batch:
         def read(items: Items) -> np.ndarray:
-            return items.drawn(rows, keys) if drawn and isinstance(items, Varied) else items[rows]
+            return items.drawn(rows, keys.tolist()) if drawn and isinstance(items, Varied) else items[rows]
 
         condition = None if self.conditions is None else self.conditions[torch.from_numpy(rows)]
         if self.given is not None:
             assert self.given_modality is not None, "what is given needs a codec"
             condition = self.given_modality.encode(read(self.given))
-        return Batch(self.modality.encode(read(self.items)), condition, keys=torch.tensor(keys, dtype=torch.int64))
+        return Batch(self.modality.encode(read(self.items)), condition, keys=torch.from_numpy(keys))

@@ -138,7 +138,10 @@ def test_each_pass_reads_every_item_once(count, seed, epoch):
 
 
 @given(
-    count=st.integers(1, 20), seed=any_seed, position=st.integers(0, 10**6), parts=st.lists(st.integers(0, 50), max_size=6)
+    count=st.integers(1, 20),
+    seed=any_seed,
+    position=st.integers(0, 10**6),
+    parts=st.lists(st.integers(0, 50), max_size=6),
 )
 def test_any_split_of_the_reading_gives_the_same_order(count, seed, position, parts):
     whole = order(count, seed, position, sum(parts))

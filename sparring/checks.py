@@ -16,7 +16,6 @@ from sparring.data.images import Images
 from sparring.experiment import HOLD_BACK_FROM
 from sparring.forecast import Forecast, forecast
 from sparring.learning import choose_device
-from sparring.modalities.table import Table
 from sparring.proposal import Proposal, propose
 
 FEW = 1000
@@ -142,7 +141,7 @@ def _findings(proposal: Proposal, device: torch.device) -> Findings:
             *_emptiness(read, blank),
         ),
         forecast=forecast(proposal, device),
-        columns=material.modality.described() if isinstance(material.modality, Table) else {},
+        columns=material.modality.described(),
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sparring.errors import RequestError, RunError
 from sparring.experiment import Experiment, item_spec
 from sparring.modalities import Modality
+from sparring.modalities.asking import Asking, Labels
 from sparring.modalities.conditions import Conditions, ConditionTable
 from sparring.part import Part, walk
 from sparring.provenance import provenance
@@ -30,6 +31,12 @@ class Codec(Part):
     def spec(self, task: Task) -> DataSpec:
         """What networks must know of one item."""
         return item_spec(task, self.modality, self.conditions, self.given)
+
+    def asking(self, folder: Path, task: Task) -> Asking:
+        """What can be asked for, of a run with this folder of what was learned of the data."""
+        if self.conditions is None:
+            return self.modality.asking(task.attributes)
+        return Labels(ConditionTable.load(folder, self.conditions))
 
     def save(self, run: Run, table: ConditionTable | None) -> None:
         """Writes the codec into a run."""

@@ -10,16 +10,13 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparring.data import Dataset, DataSource
-from sparring.data.chance import ChanceReader
 from sparring.data.reader import Batches, Reader
-from sparring.data.rows import RowReader
 from sparring.errors import DataError, RequestError, choices
 from sparring.leaks import refuse_choices, refuse_parts
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
 from sparring.modalities.frames import TableItems
 from sparring.modalities.private import fit_privately
-from sparring.modalities.table import Table
 from sparring.part import Part
 from sparring.privacy import Privacy
 from sparring.tasks import Task
@@ -137,12 +134,9 @@ class Material:
 
     def reader(self, rows: np.ndarray, seed: int) -> Batches:
         """Batches of a split."""
-        if isinstance(self.modality, Table) and isinstance(self.data.items, TableItems):
-            if self.modality.rows:
-                return ChanceReader(self.data.items, rows, self.modality, seed)
-            together = getattr(self.task, "together", 0.0)
-            asked = self.task.attributes
-            return RowReader(self.data.items, rows, self.modality, asked=asked, together=together, seed=seed)
+        if self.data.reading is not None:
+            asked, together = self.task.attributes, getattr(self.task, "together", 0.0)
+            return self.data.reading(self.data.items, rows, self.modality, asked=asked, together=together, seed=seed)
         return Reader(self.data.items, rows, self.modality, self.encoded, seed, self.data.given, self.given)
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:

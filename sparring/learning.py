@@ -20,7 +20,6 @@ from sparring.leaks import refuse_selection
 from sparring.limits import Limits
 from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
-from sparring.modalities.table import Table
 from sparring.privacy import keep_secret, secret, secret_seed
 from sparring.provenance import provenance
 from sparring.run import Run
@@ -164,7 +163,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
 
 def _told_splits(material: Material) -> dict[str, Any]:
     """About how many private rows each split has, from the noisy count alone, and no hash of them."""
-    rows = material.modality.rows if isinstance(material.modality, Table) else 0
+    rows = material.modality.counted()
     shares = {"train": 1.0, "select": 0.05 / 0.85, "report": 0.1 / 0.85}
     return {name: {"count": round(rows * share), "hash": "private"} for name, share in shares.items()}
 

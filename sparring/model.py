@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,13 @@ from sparring.codec import Codec, build, filled, read_experiment, refuse_misfit
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
-from sparring.errors import DataError, RequestError, RunError, choices
+from sparring.errors import DataError, RequestError, RunError
 from sparring.evaluation import Evaluation, Judged, evaluate
 from sparring.experiment import Experiment, Material, gather_again
 from sparring.games import Autoencoding
 from sparring.jury import Jury, wished
 from sparring.metrics import Specimens
-from sparring.modalities.conditions import ConditionTable
-from sparring.modalities.table import Table
+from sparring.modalities.asking import Asking
 from sparring.restoring import Restorer, examples
 from sparring.run import Run
 from sparring.tasks.picture import PictureTask, picture_task
@@ -32,12 +32,6 @@ from sparring.types import verdict
 
 BLOCK = 16_384
 """Items that are made and decoded at once, so that memory does not grow with their number."""
-
-_ASKED = 8
-"""Columns whose own value a row is judged with, one at a time."""
-
-ROWS = 4096
-"""Rows of a table that the generator makes at once."""
 
 EVALUATION_SEED = 1
 """Of the latents that are judged; the pictures of a run come from seed 0."""
@@ -99,23 +93,17 @@ class Model:
             raise RequestError(f"n = {n}: at least one item must be asked for")
         if not truncation > 0:
             raise RequestError(f"truncation = {truncation}: must be above 0")
-        columns, encoded = self._draw_conditions(n, seed, condition)
-        game, parts = self.experiment.task.game, []
+        requests, parts, found = dict(condition or {}), [], []
+        game = self.experiment.task.game
         for start in range(0, n, BLOCK):
             numbers = range(start, min(n, start + BLOCK))
             latents = game.truncated(game.draw(seed, numbers), truncation)
-            if isinstance(self.modality, Table):
-                parts.append(self._rows(self.modality, seed, numbers, latents, dict(condition or {})))
-                continue
-            part = None if encoded is None else encoded[start : numbers.stop]
-            parts.append(self.modality.decode(sample(game, self._players, part, latents).value))
+            drawn = self.asking.draw(seed, numbers, requests)
+            made = sample(game, self._players, drawn.encoded, latents, self.modality.at_once)
+            parts.append(self.modality.finished(made.value, requests))
+            found.append(drawn.columns)
+        columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         return self.modality.joined(parts), columns
-
-    def _rows(self, table: Table, seed: int, numbers: range, latents: Tensor, condition: dict[str, Any]) -> Any:
-        """Decoded rows of a table that meet a condition."""
-        asked = table.conditions(seed, numbers, condition, self.experiment.task.attributes)
-        made = sample(self.experiment.task.game, self._players, asked, latents, ROWS)
-        return table.decode_asked(made.value, condition)
 
     def restorer(self, *, tile: int | None = None, seed: int = 0) -> Restorer:
         """What restores or translates pictures.
@@ -157,22 +145,10 @@ class Model:
         restorer = self.restorer(tile=tile, seed=seed)
         return apply_to(restorer, pictures, out=out, mask=mask, overwrite=overwrite)
 
-    def _draw_conditions(
-        self, n: int, seed: int, condition: Mapping[str, Any] | None
-    ) -> tuple[dict[str, np.ndarray], Tensor | None]:
-        if self.conditions is None:
-            unknown = [name for name in condition or {} if name.strip() not in self.experiment.task.attributes]
-            if self.modality.askable() and unknown and self.experiment.task.attributes:
-                raise RequestError(choices(unknown[0], "column", list(self.experiment.task.attributes)))
-            if condition and unknown:
-                raise RequestError(
-                    f"this model was trained without labels, so {', '.join(condition)} cannot be asked for; "
-                    "train on labelled data, or without --unconditional"
-                )
-            return {}, None
-        table = ConditionTable.load(self.run.codec, self.conditions)
-        columns, encoded = table.draw(n, seed, dict(condition or {}))
-        return columns, torch.as_tensor(encoded)
+    @cached_property
+    def asking(self) -> Asking:
+        """What can be asked for of its items."""
+        return self.codec.asking(self.run.codec, self.experiment.task)
 
     def save(self, items: Decoded, path: str | Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
         """Writes items as a folder of files or as one file whose ending says its form."""
@@ -194,18 +170,10 @@ class Model:
         if isinstance(self.experiment.task, PictureTask):
             raise RequestError("the discriminator judges pairs; 'sparring evaluate' judges the model")
         shape = (len(items), *self.modality.spec().shape)
-        encoded = self.modality.encode(items if isinstance(self.modality, Table) else np.asarray(items))
+        encoded = self.modality.encode(items)
         if tuple(encoded.shape) != shape:
             raise RequestError(f"items of shape {tuple(encoded.shape)[1:]} cannot be judged by a model of {shape[1:]}")
-        if isinstance(self.modality, Table) and self.experiment.task.attributes:
-            titles = self.experiment.task.attributes[:_ASKED]
-            return np.mean([self._verdicts(encoded, self.modality.own_condition(encoded, t)) for t in titles], axis=0)
-        if self.conditions is None:
-            return self._verdicts(encoded, None)
-        if attributes is not None:
-            return self._verdicts(encoded, torch.as_tensor(self.conditions.encode(dict(attributes))))
-        draws = [self._draw_conditions(len(items), seed, None)[1] for seed in range(16)]
-        return np.mean([self._verdicts(encoded, condition) for condition in draws], axis=0)
+        return np.mean([self._verdicts(encoded, own) for own in self.asking.own(encoded, attributes)], axis=0)
 
     def _verdicts(self, encoded: Tensor, condition: Tensor | None) -> np.ndarray:
         players, game = self._with_discriminator(), self.experiment.task.game
@@ -284,7 +252,7 @@ class Model:
         return self.score(side.items, side.columns if self._knows(side.columns) else None)
 
     def _knows(self, columns: Mapping[str, np.ndarray]) -> bool:
-        return self.conditions is not None and all(title in columns for title in self.conditions.titles)
+        return all(title in columns for title in self.asking.titles())
 
     def _material(self, against: str | Path | DataSource | None) -> Material:
         """The run's own data, or other data all of which are held back."""

@@ -10,7 +10,6 @@ from sparring.errors import RequestError
 from sparring.experiment import Experiment
 from sparring.limits import Limits
 from sparring.modalities import Modality
-from sparring.modalities.table import Table
 from sparring.plan import Plan, fastest
 from sparring.privacy import Account, account
 from sparring.training import Engine
@@ -117,7 +116,7 @@ def _rows(modality: Modality) -> int:
     Raises:
         RequestError: the codec was not learned privately.
     """
-    rows = modality.rows if isinstance(modality, Table) else 0
+    rows = modality.counted()
     if not rows:
         raise RequestError("private training needs a table whose codec was learned privately; use sparring.train")
     return rows

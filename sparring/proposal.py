@@ -15,7 +15,6 @@ from sparring.errors import RequestError, choices
 from sparring.experiment import Experiment, Material, gather, gather_privately, split
 from sparring.leaks import refuse_networks
 from sparring.modalities import Modality
-from sparring.modalities.table import Table
 from sparring.networks.tabular import choices_in
 from sparring.privacy import Privacy, opacus, secret, secret_seed
 from sparring.tasks import Task
@@ -142,8 +141,7 @@ def _privately(  # noqa: PLR0913
 ) -> Proposal:
     """An experiment on private rows, of which recipes know a noisy count alone."""
     material = gather_privately(Task.from_json({"part": task}), read, privacy, secret_seed(secret(store), seed))
-    assert isinstance(material.modality, Table)
-    spec, count = material.modality.spec(), material.modality.rows
+    spec, count = material.modality.spec(), material.modality.counted()
     facts = recipes.Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "private")(facts)
     training = training if epochs is None else training.but(images=max(1, epochs * count))

@@ -3,12 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from sparring.codec import Codec
 from sparring.experiment import Experiment, Material
 from sparring.metrics import Specimens
-from sparring.modalities.conditions import ConditionTable
-from sparring.modalities.table import Table
 from sparring.restoring import examples
 from sparring.tasks.picture import PictureTask
 from sparring.training import Engine, sample
@@ -36,13 +33,9 @@ def _samples(
     engine: Engine, experiment: Experiment, material: Material, codec: Path, count: int
 ) -> tuple[Any, dict[str, Any]]:
     """Decoded samples from the first ``count`` latents, with their attributes."""
-    columns, encoded = {}, None
-    if material.conditions is not None:
-        columns, drawn = ConditionTable.load(codec, material.conditions).draw(count, 0, {})
-        encoded = torch.as_tensor(drawn)
-    modality, game = material.modality, experiment.task.game
-    if isinstance(modality, Table):
-        encoded = modality.conditions(0, range(count), {}, experiment.task.attributes)
+    modality, task, numbers = material.modality, experiment.task, range(count)
+    asking = Codec(modality=modality, conditions=material.conditions).asking(codec, task)
+    columns, encoded = asking.draw(0, numbers, {})
     with engine.sampling() as averaged:
-        made = sample(game, averaged, encoded, game.draw(0, range(count)))
-    return modality.decode(made.value), columns
+        made = sample(task.game, averaged, encoded, task.game.draw(0, numbers), modality.at_once)
+    return modality.finished(made.value, {}), columns

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sparring.modalities import Modality
+
 PACKAGE = Path(__file__).parent.parent / "sparring"
 MODULES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): p
            for p in sorted(PACKAGE.rglob("*.py"))}  # fmt: skip
@@ -99,6 +101,15 @@ def test_a_file_is_short_and_named_for_what_it_holds(module):
     assert not [name for name in names if name.lower().rpartition(".")[2].strip("_").startswith(("utils", "common"))]
     assert not [name for name in names if name.lower().endswith(forbidden)]
     assert len(MODULES[module].read_text("utf-8").splitlines()) <= 350
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith(("modalities", "data"))])
+def test_nobody_above_asks_which_modality_it_is(module):
+    known = {part.__name__ for part in Modality.parts().values()}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            asked = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+            assert not asked & known, f"{module} asks for {asked & known}: let the kind Modality answer"
 
 
 @pytest.mark.parametrize("module", MODULES)

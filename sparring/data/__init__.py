@@ -1,7 +1,7 @@
 """The kind: a data source reads what the user has into a data set of items with attributes."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -33,6 +33,15 @@ class Varied(Protocol):
         ...
 
 
+@runtime_checkable
+class Joinable(Protocol):
+    """Items that are more than an array, and know how others of their kind join them."""
+
+    def joined(self, others: Any) -> Any:
+        """These items with the others behind them."""
+        ...
+
+
 class Fault(NamedTuple):
     """An input that was skipped, and why."""
 
@@ -57,6 +66,8 @@ class Dataset:
         known: what the source knows of the distribution, for metrics: ``centres`` ``(modes, d)`` and ``sigma`` of a
             mixture of Gaussians; ``stacked``, the class of each channel of each picture, ``(n, channels)`` integers.
         given: what each item is to be made from, array-like of pictures, where the data say so; None where they do not.
+        reading: gives the batches of some rows, called as :func:`sparring.data.rows.read_rows`; None: items are read
+            one by one in a shuffled order.
     """
 
     items: Items
@@ -69,6 +80,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     known: dict[str, Any] = field(default_factory=dict)
     given: Items | None = None
+    reading: Callable[..., Any] | None = None
 
     def __len__(self) -> int:
         return len(self.items)

@@ -1,11 +1,8 @@
 """Two data sets as one, in memory."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from sparring.data import Dataset, Items
-from sparring.modalities.frames import TableItems, pandas
+from sparring.data import Dataset, Items, Joinable
 
 
 def joined(first: Dataset, second: Dataset) -> Dataset:
@@ -18,12 +15,12 @@ def joined(first: Dataset, second: Dataset) -> Dataset:
         digests=np.concatenate([first.digests, second.digests]),
         attributes={name: np.concatenate([first.attributes[name], second.attributes[name]]) for name in shared},
         known={name: value for name, value in first.known.items() if name != "stacked"},
+        reading=first.reading,
         given=None if first.given is None or second.given is None else _both(first.given, second.given),
     )
 
 
 def _both(first: Items, second: Items) -> Items:
-    if isinstance(first, TableItems):
-        assert isinstance(second, TableItems), "both sets hold items of one kind"
-        return replace(first, frame=pandas().concat([first.frame, second.frame], ignore_index=True))
+    if isinstance(first, Joinable):
+        return first.joined(second)
     return np.concatenate([first[np.arange(len(first))], second[np.arange(len(second))]])

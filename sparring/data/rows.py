@@ -5,10 +5,30 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from sparring.data.chance import ChanceReader
+from sparring.data.reader import Batches
 from sparring.modalities.frames import TableItems
 from sparring.modalities.table import Table
 from sparring.randomness import by_position, derive, order
 from sparring.types import Batch
+
+
+def read_rows(  # noqa: PLR0913
+    items: TableItems, rows: np.ndarray, table: Table, *, asked: tuple[str, ...], together: float, seed: int
+) -> Batches:
+    """The reader of a table: by chances where its codec was learned privately.
+
+    Args:
+        items: rows of all splits.
+        rows: the split's rows, ``(n,)`` int64.
+        table: the codec.
+        asked: columns that can be asked for.
+        together: chance that a condition names several columns.
+        seed: of the order; a secret where the table is private.
+    """
+    if table.counted():
+        return ChanceReader(items, rows, table, seed)
+    return RowReader(items, rows, table, asked=asked, together=together, seed=seed)
 
 
 class RowReader:

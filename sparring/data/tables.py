@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from sparring.data import Dataset, DataSource
+from sparring.data.rows import read_rows
 from sparring.errors import DataError, MissingExtra, RequestError, choices
 from sparring.files import write_atomic
 from sparring.modalities.columns import Sort
@@ -59,6 +60,7 @@ class Tables(DataSource):
             names=[f"{path.name}#{row}" for row in range(len(frame))],
             digests=_digests(frame),
             notes=notes,
+            reading=read_rows,
         )
 
     def _without(self, frame: Frame) -> Frame:

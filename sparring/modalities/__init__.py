@@ -1,12 +1,14 @@
 """The kind: a modality is a codec between what the user gave and what networks see."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor
 
+from sparring.modalities.asking import Asking, Nothing
 from sparring.part import Part
 from sparring.types import DataSpec
 
@@ -15,10 +17,14 @@ class Modality(Part):
     """A codec whose fields are what it learned of the data; it is saved as JSON in the run.
 
     ``decode(encode(items))`` equals ``items`` for items that the data hold.
+
+    Attributes:
+        at_once: items that the generator makes in one pass.
     """
 
     kind: ClassVar[str] = "modality"
     home: ClassVar[str] = "sparring.modalities"
+    at_once: ClassVar[int] = 64
 
     @classmethod
     @abstractmethod
@@ -60,6 +66,26 @@ class Modality(Part):
     def askable(self) -> tuple[str, ...]:
         """What can be asked for of items themselves, rather than of labels beside them; () where nothing can."""
         return ()
+
+    def asking(self, titles: tuple[str, ...]) -> Asking:
+        """What can be asked for where the data have no labels beside the items.
+
+        Args:
+            titles: those of :meth:`askable` that the task learns by.
+        """
+        return Nothing()
+
+    def finished(self, encoded: Tensor, requests: Mapping[str, Any]) -> Any:
+        """Decoded items, brought within what was asked for."""
+        return self.decode(encoded)
+
+    def described(self) -> dict[str, str]:
+        """What each column of the data is, in words; {} where items have no columns."""
+        return {}
+
+    def counted(self) -> int:
+        """Items learned from, counted with noise; 0 where nothing was learned privately."""
+        return 0
 
     def joined(self, parts: list[Any]) -> Any:
         """Decoded items of several blocks as one."""

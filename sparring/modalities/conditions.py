@@ -123,15 +123,17 @@ class ConditionTable:
         """The table of these items' attributes."""
         return cls(conditions, conditions.codes(columns))
 
-    def draw(self, n: int, seed: int, requests: Any = None) -> tuple[dict[str, np.ndarray], Float[np.ndarray, "n k"]]:
+    def draw(
+        self, numbers: Sequence[int], seed: int, requests: Any = None
+    ) -> tuple[dict[str, np.ndarray], Float[np.ndarray, "n k"]]:
         """Conditions as asked; what is not asked for is drawn from the data's own distribution.
 
         Unnamed attributes come from items that have what is asked for. Where no item has all of it, each attribute is
-        drawn by itself; a quantity that no item has is drawn uniformly from its interval. Row *i* depends on the seed,
-        the requests and *i* alone.
+        drawn by itself; a quantity that no item has is drawn uniformly from its interval. A row depends on the seed,
+        the requests and its number alone.
 
         Args:
-            n: how many.
+            numbers: of the rows in the sample.
             seed: of the draws.
             requests: as :meth:`Conditions.parse` takes them.
 
@@ -143,7 +145,7 @@ class ConditionTable:
         """
         wishes = self.conditions.parse(requests)
         draws = per_sample(
-            "uniform", derive(seed, "condition"), range(n), (1 + len(self.conditions.attributes),)
+            "uniform", derive(seed, "condition"), numbers, (1 + len(self.conditions.attributes),)
         ).numpy()
         fits = np.ones(len(self.rows), bool)
         for place, wish in wishes.items():

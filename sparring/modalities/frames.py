@@ -5,9 +5,9 @@ pandas is imported when a table is first met, for it comes with the extra ``tabl
 
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -67,6 +67,10 @@ class TableItems:
 
     def __getitem__(self, rows: Any) -> Frame:
         return self.frame.iloc[rows].reset_index(drop=True)
+
+    def joined(self, others: Self) -> Self:
+        """These rows with the others behind them."""
+        return replace(self, frame=pandas().concat([self.frame, others.frame], ignore_index=True))
 
 
 def typed(frame: Frame) -> Frame:

@@ -53,6 +53,7 @@ class Image(Modality):
         Raises:
             RequestError: the pictures are not of this size and integer type.
         """
+        items = np.asarray(items)
         wanted, kind = (self.height, self.width, self.channels), np.dtype(f"u{self.depth // 8}")
         if items.shape[1:] != wanted or items.dtype != kind:
             size = "x".join(map(str, wanted))

@@ -46,6 +46,7 @@ class Points(Modality):
         Raises:
             RequestError: the points have another number of dimensions.
         """
+        items = np.asarray(items)
         if items.ndim != 2 or items.shape[1] != len(self.mean):
             raise RequestError(f"points (n, {len(self.mean)}) are wanted, not an array {tuple(items.shape)}")
         standard = (np.asarray(items, np.float64) - np.asarray(self.mean)) / self.scale

@@ -1,9 +1,9 @@
 """Tables: a row is one vector, made of each column's numbers and choices; after CTGAN, Xu et al. 2019, section 4."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from sparring.errors import DataError, RequestError, TrainingError, choices
 from sparring.files import write_atomic
 from sparring.modalities import Modality
+from sparring.modalities.asking import Asking, Drawn, Nothing
 from sparring.modalities.columns import Asked, Coded, Column, fit_column
 from sparring.modalities.columns.identifier import Identifier
 from sparring.modalities.columns.number import Number
@@ -26,6 +27,8 @@ from sparring.types import DataSpec, Span
 _CELL = (150, 90)
 _ACROSS = 5
 _BARS = 20
+_JUDGED = 8
+"""Columns whose own value a row is judged with, one at a time."""
 
 
 class Place(NamedTuple):
@@ -40,6 +43,7 @@ class Place(NamedTuple):
 class Table(Modality):
     """Rows of a table, in its columns' order and types."""
 
+    at_once: ClassVar[int] = 4096
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
     forms: dict[str, str] = Field(default={}, description="how dates are written in text, by column")
@@ -86,6 +90,12 @@ class Table(Modality):
         """What each column is, in words."""
         return {column.title: column.said() for column in self.columns}
 
+    def counted(self) -> int:
+        return self.rows
+
+    def asking(self, titles: tuple[str, ...]) -> Asking:
+        return Columns(self, titles) if titles else Nothing()
+
     def compact(self, items: Frame) -> Float[np.ndarray, "n k"]:
         """Rows as one number a span, float32: the scalar, or which choice; :meth:`expand` makes vectors of them.
 
@@ -120,9 +130,9 @@ class Table(Modality):
         Raises:
             TrainingError: a number is not finite.
         """
-        return self.decode_asked(encoded, {})
+        return self.finished(encoded, {})
 
-    def decode_asked(self, encoded: Float[Tensor, "n d"], requests: Mapping[str, Any]) -> Frame:
+    def finished(self, encoded: Float[Tensor, "n d"], requests: Mapping[str, Any]) -> Frame:
         """Decoded rows whose numbers lie in the intervals that are asked for; what lies beyond an end is mirrored."""
         vectors = encoded.detach().float().cpu().numpy()
         if not np.isfinite(vectors).all():
@@ -244,6 +254,27 @@ class Table(Modality):
     @classmethod
     def endings(cls) -> tuple[str, ...]:
         return (".csv", ".tsv", ".parquet", ".png")
+
+
+class Columns(Asking):
+    """The columns of a table.
+
+    Args:
+        table: the codec.
+        asked: the columns that the generator was taught to meet wishes of.
+    """
+
+    def __init__(self, table: Table, asked: tuple[str, ...]):
+        self.table, self.asked = table, asked
+
+    def draw(self, seed: int, numbers: range, requests: Mapping[str, Any]) -> Drawn:
+        for name in requests:
+            if name.strip() not in self.asked:
+                raise RequestError(choices(name, "column", list(self.asked)))
+        return Drawn({}, self.table.conditions(seed, numbers, requests, self.asked))
+
+    def own(self, encoded: Tensor, columns: Mapping[str, np.ndarray] | None) -> Sequence[Tensor | None]:
+        return [self.table.own_condition(encoded, title) for title in self.asked[:_JUDGED]]
 
 
 def _coded(place: Place, vectors: np.ndarray) -> Coded:

@@ -113,29 +113,29 @@ def test_an_interval_may_be_written_in_words_or_as_a_pair(asked):
 )
 def test_a_wrong_request_names_the_choices(requests, said):
     with pytest.raises(RequestError, match=said):
-        table().draw(3, 0, requests)
+        table().draw(range(3), 0, requests)
 
 
 def test_with_one_attribute_its_value_may_stand_alone():
     only = table({"label": np.array(list("0123456789") * 3)})
-    columns, encoded = only.draw(5, 0, "7")
+    columns, encoded = only.draw(range(5), 0, "7")
     assert columns["label"].tolist() == ["7"] * 5
     assert encoded.argmax(1).tolist() == [7] * 5
-    assert only.draw(2, 0, 3)[0]["label"].tolist() == ["3", "3"]
+    assert only.draw(range(2), 0, 3)[0]["label"].tolist() == ["3", "3"]
 
 
 @given(st.integers(0, 2**31), st.integers(1, 40), st.integers(1, 40))
 @settings(deadline=None, max_examples=25)
 def test_a_draw_does_not_depend_on_how_many_are_asked_for(seed, few, many):
     few, many = sorted((few, many))
-    short, long = (table().draw(n, seed, {"gender": "male"}) for n in (few, many))
+    short, long = (table().draw(range(n), seed, {"gender": "male"}) for n in (few, many))
     np.testing.assert_array_equal(short[1], long[1][:few])
     for name, values in short[0].items():
         np.testing.assert_array_equal(values, long[0][name][:few])
 
 
 def test_what_is_not_asked_for_follows_the_data_given_what_is():
-    columns, encoded = table().draw(3000, 1, {"gender": "male"})
+    columns, encoded = table().draw(range(3000), 1, {"gender": "male"})
     assert set(columns["gender"]) == {"male"}
     assert set(columns["hair"]) == {"none"}
     assert columns["age"].min() >= 40
@@ -145,12 +145,12 @@ def test_what_is_not_asked_for_follows_the_data_given_what_is():
 
 
 def test_a_free_draw_has_the_shares_of_the_data():
-    shares = np.mean(table().draw(4000, 0)[0]["gender"] == "male")
+    shares = np.mean(table().draw(range(4000), 0)[0]["gender"] == "male")
     assert shares == pytest.approx(np.mean(faces()["gender"] == "male"), abs=0.03)
 
 
 def test_wishes_that_no_item_has_together_are_all_granted():
-    columns, _ = table().draw(200, 0, {"gender": "male", "age": "20..25"})
+    columns, _ = table().draw(range(200), 0, {"gender": "male", "age": "20..25"})
     assert set(columns["gender"]) == {"male"}
     assert columns["age"].min() >= 20
     assert columns["age"].max() <= 25
@@ -159,9 +159,9 @@ def test_wishes_that_no_item_has_together_are_all_granted():
 
 def test_an_interval_without_items_is_filled_evenly():
     ages = np.concatenate([np.arange(0, 30), np.arange(70, 100)]).astype(str)
-    columns, _ = table({"age": ages}).draw(500, 0, "40..50")
+    columns, _ = table({"age": ages}).draw(range(500), 0, "40..50")
     assert set(columns["age"].tolist()) == set(range(40, 51))
-    assert table({"age": ages}).draw(1, 0, 44)[0]["age"].tolist() == [44]
+    assert table({"age": ages}).draw(range(1), 0, 44)[0]["age"].tolist() == [44]
 
 
 def test_a_table_comes_back_from_its_folder(tmp_path):

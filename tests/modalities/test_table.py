@@ -196,7 +196,7 @@ class TestConditions:
         table = Table.fit(frame[["weight", "rooms"]])
         low, high = (min(max(end, frame["weight"].min()), frame["weight"].max()) for end in ends)
         wild = torch.randn(60, table.spec().shape[0], generator=torch.Generator().manual_seed(1))
-        made = table.decode_asked(wild, {"weight": (low - 0.1, high + 0.1)})["weight"]
+        made = table.finished(wild, {"weight": (low - 0.1, high + 0.1)})["weight"]
         assert ((made >= low - 0.15) & (made <= high + 0.15)).all()
 
 

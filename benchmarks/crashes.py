@@ -1,4 +1,4 @@
-"""What a run survives: kills, full disks, damaged inputs, and whether a long one grows.
+"""What a run survives: kills, full disks and damaged inputs.
 
 Training is forked from this process, which has imported everything, so that a kill costs a second; what is on disk
 after SIGKILL is the same. Full disks are small tmpfs file systems, which need the right to mount.
@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from benchmarks.ledger import RESULTS, Ledger, Measurement
@@ -34,7 +33,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=100, help="SIGKILLs, spread over runs")
     parser.add_argument("--disks", type=int, default=60, help="sizes of full disks")
     parser.add_argument("--inputs", type=int, default=10_000, help="damaged inputs")
-    parser.add_argument("--minutes", type=float, default=20.0, help="length of the long run")
     parser.add_argument("--length", type=int, default=400, help="steps of a run that is killed")
     parser.add_argument("--seed", type=int, default=0, help="of times, sizes and damages")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
@@ -52,8 +50,6 @@ def main(argv: Sequence[str]) -> int:
             from benchmarks.damages import damages
 
             damages(ledger, scratch, draw, count=asked.inputs)
-        if asked.minutes:
-            long_run(ledger, proposal, scratch, minutes=asked.minutes)
     print(ledger.table())
     return 0
 
@@ -156,37 +152,6 @@ def _crowded(proposal: Proposal, out: Path, careless: bool) -> None:
     if careless:
         Run.refuse_full_disk = lambda self, size: None
     play(proposal, out, 40)
-
-
-def long_run(ledger: Ledger, proposal: Proposal, scratch: Path, *, minutes: float) -> None:
-    """The memory of a long run with frequent checkpoints and pictures, and what its folder holds."""
-    out = scratch / "long"
-    # A million steps would be saved every 250; a shorter plan, gone on with, keeps its interval.
-    play(proposal, out, 40)
-    child = forked(lambda: play(proposal, out, 10**6))
-    taken: list[tuple[float, float]] = []
-    begun = time.monotonic()
-    while time.monotonic() - begun < minutes * 60:
-        time.sleep(1)
-        taken.append((time.monotonic() - begun, _resident(child)))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    times, sizes = np.array(taken[len(taken) // 4 :]).T  # the first quarter fills caches
-    (slope, _), covariance = np.polyfit(times / 60, sizes, 1, cov=True)
-    more = {
-        "minutes": minutes,
-        "standard error": float(np.sqrt(covariance[0, 0])),
-        "MiB at the end": float(sizes[-1]),
-        "checkpoints": len(Run(out).checkpoints()),
-        "pictures": len(list((out / "samples").iterdir())) if (out / "samples").is_dir() else 0,
-    }
-    ledger.add(Measurement("long run: growth of memory, MiB/min", float(slope), "< 0.5", minutes=minutes, more=more))
-
-
-def _resident(child: int) -> float:
-    """MiB of a process."""
-    fields = Path(f"/proc/{child}/statm").read_text().split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """TensorBoard: losses, quick numbers and sample grids of a run, where the package is installed.
 
-What is written lies in ``tensorboard/`` in the run's folder and is no part of the run: nothing reads it back.
+What is written lies in ``tensorboard/`` in the run's folder and is no part of the run: nothing reads it back. It cannot
+be thinned once it is written: the longer a run has lasted, the less often it is added to.
 """
 
 import importlib.util
@@ -13,6 +14,12 @@ import numpy as np
 from PIL import Image
 
 from sparring.record import Record
+
+RECORDS = 4000
+"""Records of losses that are written before every second one is left out; as many again before three of four are."""
+
+PICTURES = 100
+"""Likewise pictures."""
 
 
 def is_there() -> bool:
@@ -32,6 +39,7 @@ class Board:
         self.folder = run / "tensorboard"
         self.resume = resume
         self.writer: Any = None
+        self.records = self.pictures = 0
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +48,18 @@ class Board:
         """Writes what a record holds."""
         if not (record.terms or record.metrics or record.grid) or not is_there():
             return
+        if record.terms:
+            self.records += 1
+        if (record.terms and spared(self.records, RECORDS)) or record.metrics:
+            self._numbers(record)
+        if record.grid is not None and record.grid.suffix == ".png" and record.grid.is_file():
+            self.pictures += 1
+            if spared(self.pictures, PICTURES):
+                with Image.open(record.grid) as grid:
+                    pixels = np.asarray(grid.convert("RGB"))
+                self._opened(record.step).add_image("samples", pixels, record.step, dataformats="HWC")
+
+    def _numbers(self, record: Record) -> None:
         writer = self._opened(record.step)
         for name, value in record.terms.items():
             writer.add_scalar(f"losses/{name}", value, record.step)
@@ -47,9 +67,6 @@ class Board:
             writer.add_scalar(f"metrics/{name}", value, record.step)
         if record.images_per_second:
             writer.add_scalar("speed/images per second", record.images_per_second, record.step)
-        if record.grid is not None and record.grid.suffix == ".png" and record.grid.is_file():
-            with Image.open(record.grid) as grid:
-                writer.add_image("samples", np.asarray(grid.convert("RGB")), record.step, dataformats="HWC")
 
     def _opened(self, step: int) -> Any:
         """The writer; steps that an interrupted sitting wrote beyond this one are hidden by TensorBoard."""
@@ -64,3 +81,14 @@ class Board:
     def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self.writer is not None:
             self.writer.close()
+
+
+def spared(number: int, most: int) -> bool:
+    """Whether the ``number``-th of many is written: the first ``most``, then as many with each doubling.
+
+    What is written so grows with the logarithm of what there is.
+    """
+    apart = 1
+    while number // apart > most:
+        apart *= 2
+    return number % apart == 0

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,6 +100,16 @@ def append_line(path: Path, line: str) -> None:
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else "\n" + line
         file.write(f"{line}\n".encode())
+
+
+def rewrite_lines(path: Path, stays: Callable[[bytes], bool]) -> None:
+    """Leaves lines out of a text file, one by one, so that a long file is never in memory as a whole.
+
+    Raises:
+        RunError: the disk is full, fails or is read-only.
+    """
+    with write_atomic(path) as aside, path.open("rb") as old, aside.open("wb") as new:
+        new.writelines(line.rstrip(b"\n") + b"\n" for line in old if stays(line))
 
 
 def sync_file(path: Path) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ import safetensors.torch
 from torch import Tensor
 
 from sparring.errors import RunError
-from sparring.files import append_line, remove_asides, remove_folder, sync_file, write_atomic, writing
+from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic, writing
+
+Entry = dict[str, Any]
+"""A record of a log."""
 
 LOGS = ("log", "timing", "metrics")
 """What is appended to while a run goes on, one record a line."""
@@ -97,7 +100,8 @@ class Run:
         """The folder of pictures from the same latents."""
         return self.folder / "samples"
 
-    def _log(self, name: str) -> Path:
+    def log(self, name: str) -> Path:
+        """``log.jsonl``, ``timing.jsonl`` or ``metrics.jsonl``."""
         return self.folder / f"{name}.jsonl"
 
     def exists(self) -> bool:
@@ -127,7 +131,7 @@ class Run:
         ):
             remove_folder(folder)
         for log in LOGS:
-            self._log(log).unlink(missing_ok=True)
+            self.log(log).unlink(missing_ok=True)
         for file in self.data.glob("*"):
             if _KEPT_DATA.fullmatch(file.name) and (keep is None or file.resolve() != keep.resolve()):
                 file.unlink()
@@ -179,31 +183,26 @@ class Run:
 
     def append(self, log: str, record: dict[str, Any]) -> None:
         """Adds a record to ``log.jsonl``, ``timing.jsonl`` or ``metrics.jsonl``."""
-        append_line(self._log(log), json.dumps(record))
+        append_line(self.log(log), json.dumps(record))
 
     def records(self, log: str) -> list[dict[str, Any]]:
         """The records of a log; a line that a crash cut off is left out."""
-        path = self._log(log)
-        found = []
-        for line in path.read_bytes().splitlines() if path.is_file() else []:
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict) and isinstance(record.get("step"), int):
-                found.append(record)
-        return found
+        path = self.log(log)
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        return [entry for line in lines if (entry := parsed(line)) is not None]
 
     def cut(self, step: int) -> None:
         """Cuts every log, and the pictures, back to what was known when ``step`` steps were done."""
         for log in LOGS:
-            if not self._log(log).is_file():
+            if not self.log(log).is_file():
                 continue
-            kept = [record for record in self.records(log) if record["step"] <= step]
-            with write_atomic(self._log(log)) as aside:
-                aside.write_text("".join(json.dumps(record) + "\n" for record in kept))
+            rewrite_lines(self.log(log), lambda line: (entry := parsed(line)) is not None and entry["step"] <= step)
+        self.remove_pictures(lambda drawn: drawn > step)
+
+    def remove_pictures(self, where: Callable[[int], bool]) -> None:
+        """Removes pictures by the steps that they are called by."""
         for path in self.samples.glob("*"):
-            if path.stem.isdecimal() and int(path.stem) > step:
+            if path.stem.isdecimal() and where(int(path.stem)):
                 path.unlink()
 
     def checkpoints(self) -> list[Path]:
@@ -233,8 +232,8 @@ class Run:
             RunError: it cannot be written; those that were there still are.
         """
         for log in LOGS:
-            if self._log(log).is_file():
-                sync_file(self._log(log))
+            if self.log(log).is_file():
+                sync_file(self.log(log))
         final = self.saved / f"{step:08d}"
         with write_atomic(final) as aside:
             aside.mkdir()
@@ -285,6 +284,15 @@ class Run:
             raise RunError(f"{path} is missing; the run has not saved a model yet: go on with --resume") from None
         except (OSError, safetensors.SafetensorError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
+
+
+def parsed(line: bytes) -> Entry | None:
+    """The record in a line of a log; None where a crash cut it off."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("step"), int) else None
 
 
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError)

@@ -23,6 +23,7 @@ from sparring.restoring import sheet
 from sparring.rooming import parts_that_fit
 from sparring.run import Run
 from sparring.specimens import specimens
+from sparring.thinning import thin
 from sparring.training import Engine, Training
 from sparring.watch import NotFinite
 from sparring.watching import Watching, acts
@@ -323,7 +324,7 @@ class Session:
 
     def _save(self) -> None:
         """Writes model, picture and, last, the checkpoint, so that a crash leaves none that is newer than the model."""
-        self.saved = self.engine.step_number
+        before, self.saved = self.saved, self.engine.step_number
         if not is_first():
             return
         tensors, counters = self.engine.state()
@@ -338,4 +339,5 @@ class Session:
         with writing(picture):
             picture.parent.mkdir(exist_ok=True)
             codec.preview(shown, picture)
+        thin(self.run, self.engine.plan, self.experiment.training, step=self.saved, before=before)
         self.run.save(self.saved, tensors, counters, keep=self.experiment.training.keep)

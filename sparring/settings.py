@@ -41,6 +41,10 @@ class Training(Part):
         default="auto", description="quick metric on *select* by which a best model is kept; auto: kid; none: no such"
     )
     keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
+    keep_records: int = Field(
+        default=4000, ge=8, description="records of a long run's logs that are kept: the newest half, the others spread"
+    )
+    keep_pictures: int = Field(default=100, ge=2, description="pictures in samples/ that are kept, spread over the run")
     watch: tuple[Detector, ...] = Field(default=EVERY, description="detectors of divergence, collapse and overfitting")
     watch_every: int = Field(default=50, ge=1, description="steps from one observation to the next, at least")
     rescues: int = Field(

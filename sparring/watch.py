@@ -35,12 +35,19 @@ class Detector(Part):
     def __call__(self, history: Sequence[Signs]) -> str | None:
         """What is wrong, in words, where the newest observation makes it so; told once while it lasts."""
 
+    def window(self) -> int:
+        """How many of the newest observations it goes by; what is older may be left out of the history."""
+        return 1000
+
 
 class NotFinite(Detector):
     """A term, a gradient or a weight is not a number or infinite. A term is caught in its own step."""
 
     remedy: Remedy = Field(default="roll-back", description=f"{_REMEDY}; to tell is to stop")
     change: Change = Field(default="rate", description=_CHANGE)
+
+    def window(self) -> int:
+        return 1
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         wrong = [name for name, value in history[-1].items() if value is None]
@@ -55,6 +62,9 @@ class Exploded(Detector):
     patience: int = Field(default=2, ge=1, description="observations in a row")
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="clip", description=_CHANGE)
+
+    def window(self) -> int:
+        return self.patience + 1
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         def holds(signs: Signs) -> bool:
@@ -75,6 +85,9 @@ class Vanished(Detector):
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="rate", description=_CHANGE)
 
+    def window(self) -> int:
+        return self.patience + 1
+
     def __call__(self, history: Sequence[Signs]) -> str | None:
         if not _begins(history, self.patience, lambda s: _of(s, "score spread", self.spread + 1) <= self.spread):
             return None
@@ -90,6 +103,9 @@ class Won(Detector):
     patience: int = Field(default=20, ge=1, description="observations in a row")
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="augmentation", description=_CHANGE)
+
+    def window(self) -> int:
+        return self.patience + 1
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         if not _begins(history, self.patience, lambda s: _of(s, "separation") >= self.separation):
@@ -110,6 +126,9 @@ class Collapsed(Detector):
     )
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="rate", description=_CHANGE)
+
+    def window(self) -> int:
+        return self.grace + self.patience + 1
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         known = [number for number, signs in enumerate(history) if _of(signs, "diversity", 1.0) > 2 * self.share]
@@ -132,6 +151,9 @@ class Overfits(Detector):
     patience: int = Field(default=10, ge=1, description="observations in a row")
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="augmentation", description=_CHANGE)
+
+    def window(self) -> int:
+        return self.patience + 1
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         def holds(signs: Signs) -> bool:

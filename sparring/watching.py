@@ -11,7 +11,7 @@ from sparring.watch import Detector, NotFinite, Signs
 
 
 class Watching:
-    """What has been observed of a run.
+    """What has been observed of a run, as far back as its detectors look.
 
     Args:
         run: its folder, cut back to ``step``; its log gets an entry for a change of the plan that lacks one.
@@ -38,6 +38,7 @@ class Watching:
         if not self.fresh:
             return {}
         self.history.append(observe(engine))
+        del self.history[: -max(detector.window() for detector in engine.training.watch)]
         self.last = engine.step_number
         return {"signs": self.history[-1]}
 

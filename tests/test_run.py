@@ -102,7 +102,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_files(tmp_path, proposal, who
         os.replace(checkpoint, checkpoint.with_name(f".{checkpoint.name}-0123abcd.partial"))
     (run.folder / ".log-0123abcd.partial.jsonl").write_text("{")
     (run.samples / ".00000025-0123abcd.partial.png").write_text("")
-    with run._log("log").open("a") as log:
+    with run.log("log").open("a") as log:
         log.write('{"step": 26, "ima')
     played(tmp_path / "run", proposal)
     assert contents(tmp_path / "run") == whole

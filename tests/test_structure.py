@@ -36,6 +36,7 @@ FLOORS = {
     **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
     **dict.fromkeys(["training", "plan", "run", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4),
+    "thinning": 4,
     **dict.fromkeys(["clipping", "leaks", "settings"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),

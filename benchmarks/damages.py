@@ -1,50 +1,97 @@
-"""Damaged inputs: pictures, arrays, IDX files and archives with bytes changed, cut off, doubled or made up."""
+"""Damaged inputs: pictures, arrays, tables, IDX files and archives, cut off at every byte or changed at random."""
 
 import gzip
 import io
 import random
+import resource
 import struct
+import tarfile
 import time
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas
 from PIL import Image
 
 from benchmarks.ledger import Ledger, Measurement
 from sparring.data import DataSource
 from sparring.data.arrays import Arrays
+from sparring.data.files import is_archive
 from sparring.data.idx import Idx
 from sparring.data.images import Images
+from sparring.data.tables import ENDINGS as TABLES
+from sparring.data.tables import Tables
 from sparring.errors import SparringError
+from sparring.modalities import Modality
 
 SLOW = 10.0
 """Seconds that no input may take."""
 
+MEMORY = 300.0
+"""MiB by which no input may let memory grow; what reading imports counts too."""
+
 
 def damages(ledger: Ledger, scratch: Path, draw: random.Random, *, count: int) -> None:
-    """Reads damaged inputs; what is raised must be one of sparring's own errors."""
-    folder, kinds = scratch / "damaged", originals()
-    outcomes: Counter[str] = Counter()
-    slowest, faults = 0.0, []
-    for number in range(count):
-        name = draw.choice(list(kinds))
-        data = damaged(kinds[name], draw)
-        begun = time.monotonic()
+    """Reads inputs with random damages; what is raised must be one of sparring's own errors."""
+    kinds = originals()
+    names = [draw.choice(list(kinds)) for _ in range(count)]
+    tried = Tried(scratch / "damaged")
+    for name in names:
+        tried(name, damaged(kinds[name], draw))
+    tried.tell(ledger, "damaged inputs")
+
+
+def truncations(ledger: Ledger, scratch: Path, *, every: int) -> None:
+    """Reads each input cut off at every byte, or at some of them."""
+    tried = Tried(scratch / "cut")
+    for name, data in originals().items():
+        for end in range(0, len(data), every):
+            tried(name, data[:end])
+    tried.tell(ledger, "inputs cut off" if every == 1 else f"inputs cut off at one byte of {every}")
+
+
+class Tried:
+    """What became of inputs.
+
+    Args:
+        folder: where each is written before it is read.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder, self.outcomes = folder, Counter[str]()
+        self.slowest, self.faults = 0.0, list[str]()
+        self.before = _peak()
+
+    def __call__(self, name: str, data: bytes) -> None:
+        begun, number = time.monotonic(), self.outcomes.total()
         try:
-            read(folder, name, data)
-            outcomes["read"] += 1
+            read(self.folder, name, data)
+            self.outcomes["read"] += 1
         except SparringError as error:
-            outcomes["refused"] += 1
+            self.outcomes["refused"] += 1
             if len(str(error).splitlines()) > 1:
-                faults.append(f"{number} {name}: a message of several lines")
+                self.faults.append(f"{number} {name}: a message of several lines")
         except Exception as error:
-            faults.append(f"{number} {name}: {type(error).__name__}: {str(error)[:120]}")
-        slowest = max(slowest, time.monotonic() - begun)
-    more = {"inputs": count, **outcomes, "faults": faults[:20], "slowest, seconds": round(slowest, 3)}
-    ledger.add(Measurement("damaged inputs that end in a traceback", len(faults), "<= 0", more=more))
-    ledger.add(Measurement("slowest damaged input, seconds", slowest, f"< {SLOW:g}", more=more))
+            self.outcomes["failed"] += 1
+            self.faults.append(f"{number} {name}: {type(error).__name__}: {str(error)[:120]}")
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+
+    def tell(self, ledger: Ledger, what: str) -> None:
+        """Adds the figures."""
+        grown = _peak() - self.before
+        more = {"inputs": self.outcomes.total(), **self.outcomes, "faults": self.faults[:20]}
+        more["slowest, seconds"] = round(self.slowest, 3)
+        ledger.add(Measurement(f"{what} that end in a traceback", len(self.faults), "<= 0", more=more))
+        ledger.add(Measurement(f"{what}: the slowest, seconds", self.slowest, f"< {SLOW:g}", more=more))
+        ledger.add(Measurement(f"{what}: growth of memory, MiB", grown, f"< {MEMORY:g}", more=more))
+
+
+def _peak() -> float:
+    """MiB that this process held at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def originals() -> dict[str, bytes]:
@@ -70,7 +117,38 @@ def originals() -> dict[str, bytes]:
         for name in ("a/1.png", "a/2.png", "b/3.png"):
             archive.writestr(zipfile.ZipInfo(name), found["x.png"])
     found["x.zip"] = stream.getvalue()
-    return found
+    for ending, mode in (("tar", "w:"), ("tar.gz", "w:gz"), ("tar.xz", "w:xz")):
+        found[f"x.{ending}"] = _tar(found["x.png"], mode)
+    return found | _tables()
+
+
+def _tar(picture: bytes, mode: Any) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name in ("a/1.png", "b/2.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(picture)
+            archive.addfile(member, io.BytesIO(picture))
+    return stream.getvalue().rstrip(b"\0") if mode == "w:" else stream.getvalue()
+
+
+def _tables() -> dict[str, bytes]:
+    """A table with a column of every kind, with holes, in each form."""
+    frame = pandas.DataFrame(
+        {
+            "name": [f"p{number}" for number in range(12)],
+            "age": [20 + number * 3 for number in range(11)] + [None],
+            "city": ["Köln", "Oslo", 'a "b", c'] * 4,
+            "member": [True, False] * 6,
+            "since": pandas.date_range("2020-01-31", periods=12, freq="36h"),
+        }
+    )
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    texts = {"x.csv": ",", "x.tsv": "\t"}
+    return {name: frame.to_csv(index=False, sep=mark).encode() for name, mark in texts.items()} | {
+        "x.parquet": stream.getvalue()
+    }
 
 
 def damaged(data: bytes, draw: random.Random) -> bytes:
@@ -91,7 +169,7 @@ def damaged(data: bytes, draw: random.Random) -> bytes:
 
 
 def read(folder: Path, name: str, data: bytes) -> None:
-    """Reads the input as the command line would: a picture beside two sound ones, all else by itself."""
+    """Reads and encodes the input as the command line would: a picture beside a sound one, all else by itself."""
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():
         path.unlink()
@@ -101,10 +179,14 @@ def read(folder: Path, name: str, data: bytes) -> None:
         source = Arrays(path=str(folder / name))
     elif "idx" in name:
         source = Idx(path=str(folder))
-    elif name.endswith(".zip"):
+    elif is_archive(name):
         source = Images(path=str(folder / name), threads=1)
+    elif name.endswith(TABLES):
+        source = Tables(path=str(folder / name))
     else:
         Image.new("RGB", (6, 7), "red").save(folder / "sound.png")
         source = Images(path=str(folder), threads=1)
     loaded = source.load()
-    loaded.items[np.arange(len(loaded))]
+    items = loaded.items[np.arange(len(loaded))]
+    codec = Modality.find(loaded.modality).fit(loaded.items)
+    assert len(codec.encode(items)) == len(loaded)

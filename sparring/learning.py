@@ -21,6 +21,7 @@ from sparring.limits import Limits
 from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
 from sparring.privacy import keep_secret, secret, secret_seed
+from sparring.processes import end_with_parent
 from sparring.provenance import provenance
 from sparring.run import Run
 from sparring.session import Record, Session, is_first
@@ -96,6 +97,7 @@ def choose_device(name: str) -> torch.device:
         raise RequestError(f"device '{name}' is not there; this machine has {', '.join(there)}, or give auto")
     chosen = there[-1] if name == "auto" else name
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        end_with_parent()
         dist.init_process_group("nccl" if chosen == "cuda" else "gloo")
     if chosen == "cuda" and dist.is_initialized():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

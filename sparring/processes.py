@@ -1,5 +1,9 @@
 """Several processes that play one game: each computes its rows of the global batch, and gradients are averaged."""
 
+import ctypes
+import os
+import signal
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -7,6 +11,19 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sparring.errors import RequestError
+
+
+def end_with_parent() -> None:
+    """Lets the system end this process when the one that started it ends, killed or not; on Linux alone.
+
+    A process of several would otherwise train on, and hold the run's folder, after its launcher was killed.
+    """
+    if sys.platform != "linux":
+        return
+    parent, set_death_signal = os.getppid(), 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before that
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def parts(batch: int, accumulate: int, rank: int, world: int) -> list[slice]:

@@ -39,7 +39,7 @@ def thin(run: Run, plan: Plan, training: Training, *, step: int, before: int) ->
         return
     apart = ceil(training.watch_every / plan.log_every) * plan.log_every
     seen = oldest - apart * max((detector.window() for detector in training.watch), default=0)
-    for log in ("log", "timing"):
+    for log in (log for log in ("log", "timing") if run.log(log).is_file()):
         dense = spread(newest=oldest, every=plan.log_every, most=training.keep_records)
         rewrite_lines(run.log(log), _staying(dense, seen))
 

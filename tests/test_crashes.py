@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.damages import MEMORY
 from benchmarks.ledger import lines
 
 ROOT = Path(__file__).parent.parent
@@ -9,11 +10,13 @@ ROOT = Path(__file__).parent.parent
 
 def test_a_short_campaign_of_kills_and_damages_loses_nothing(tmp_path):
     """Real SIGKILLs at random moments, and damaged inputs; full disks, which need the right to mount, are left out."""
-    asked = ["--kills", "3", "--length", "60", "--disks", "0", "--inputs", "150", "--minutes", "0"]
+    asked = ["--kills", "3", "--length", "60", "--disks", "0", "--writes", "0", "--inputs", "150", "--cuts", "29"]
     command = [sys.executable, "-m", "benchmarks.crashes", *asked, "--results", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = {line["figure"]: line["value"] for line in lines(tmp_path / "crashes.jsonl")}
     assert found["killed runs that end bit for bit as unkilled ones, share"] == 1
     assert found["SIGKILLs survived"] >= 3
-    assert found["damaged inputs that end in a traceback"] == 0
+    for what in ("damaged inputs", "inputs cut off at one byte of 29"):
+        assert found[f"{what} that end in a traceback"] == 0
+        assert found[f"{what}: growth of memory, MiB"] < MEMORY

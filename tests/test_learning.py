@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from itertools import islice
 
 import numpy as np
@@ -370,22 +371,32 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_run_by_the_command_line(tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sparring.cli"]
-    settings = [word for setting in (*FIXED, *SMALL) for word in ("--set", setting)]
-    command = [
-        *launch,
-        "train",
-        "digits",
-        "--recipe",
-        "dense",
-        "--steps",
-        "4",
-        "--out",
-        str(tmp_path / "run"),
-        *settings,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+def test_two_processes_train_one_run_and_after_a_kill_go_on_as_if_nothing_had_stopped_them(tmp_path):
+    whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
+    done = subprocess.run(_by_two(whole.folder), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("run    ") == 1
-    assert load(tmp_path / "run").sample(2).shape == (2, 8, 8, 1)
+    assert load(whole.folder).sample(2).shape == (2, 8, 8, 1)
+    launched = subprocess.Popen(_by_two(killed.folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not killed.checkpoints():
+        assert launched.poll() is None
+        time.sleep(0.01)
+    launched.kill()
+    launched.wait()
+    # Both processes end with the one that launched them, and their lock with them.
+    done = subprocess.run(_by_two(killed.folder), capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "goes on after step" in done.stderr
+    (expected, at_end, _), (found, now, _) = whole.restore(), killed.restore()
+    assert now == at_end
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-6, atol=1e-6, msg=name)
+    for before, after in zip(whole.records("log"), killed.records("log"), strict=True):
+        assert after["step"] == before["step"]
+        assert after["terms"] == pytest.approx(before["terms"], abs=1e-6)
+
+
+def _by_two(out):
+    settings = [word for setting in (*FIXED, *SMALL) for word in ("--set", setting)]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sparring.cli"]
+    return [*launch, "train", "digits", "--recipe", "dense", "--steps", "60", "--resume", "--out", str(out), *settings]

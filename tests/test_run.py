@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from faults import disk, files_of_at_most
+from faults import files_of_at_most
 
+from benchmarks.disks import disk
 from sparring.data.arrays import Arrays
 from sparring.errors import RequestError, RunError
 from sparring.files import append_line
@@ -66,20 +67,18 @@ def test_an_uninterrupted_run_leaves_nothing_half_written(whole):
     ]
 
 
-def operations(folder, proposal, monkeypatch):
-    with disk(monkeypatch) as counted:
+def operations(folder, proposal):
+    with disk() as counted:
         played(folder, proposal)
     return counted.done
 
 
-def test_a_full_disk_at_any_operation_leaves_a_run_that_goes_on_to_the_same_files(
-    tmp_path, proposal, whole, monkeypatch
-):
-    total = operations(tmp_path / "counted", proposal, monkeypatch)
+def test_a_full_disk_at_any_operation_leaves_a_run_that_goes_on_to_the_same_files(tmp_path, proposal, whole):
+    total = operations(tmp_path / "counted", proposal)
     assert total > 150
     for room in (*range(0, 30, 3), *range(30, total - 3, 23)):  # the very last operations remove what is old
         folder = tmp_path / str(room)
-        with disk(monkeypatch, room), pytest.raises(RunError, match="cannot be written: No space left on device"):
+        with disk(room), pytest.raises(RunError, match="cannot be written: No space left on device"):
             played(folder, proposal)
         played(folder, proposal)
         assert contents(folder) == whole, room

@@ -23,6 +23,7 @@ from sparring.run import Run
 from sparring.signs import observe
 from sparring.training import Training
 from sparring.watch import EVERY, Collapsed, Detector, Exploded, NotFinite, Overfits, Vanished, Won
+from sparring.watching import Watching
 
 SMALL = Mlp(width=16)
 PICTURE = (1, 4, 4)
@@ -154,6 +155,33 @@ def test_a_detector_tells_once_when_its_patience_ends_and_again_when_it_comes_ba
     told = [n for n in range(1, len(history) + 1) if detector(history[:n])]
     assert told == [5 + detector.patience, 20 + detector.patience]
     assert len(detector(history[: told[0]]).splitlines()) == 1
+
+
+@pytest.mark.parametrize("detector", [*HISTORIES, Collapsed(patience=2, grace=4), NotFinite()], ids=str)
+def test_what_is_older_than_a_detectors_window_changes_nothing(detector):
+    well, ill = HISTORIES.get(detector, ({"diversity": 0.8}, {"diversity": 0.05}))
+    for seed in range(4):
+        drawn = np.random.default_rng(seed)
+        history = [(well, ill)[int(sick)] for sick in drawn.random(60) < (0.3 if seed % 2 else 0.9)]
+        for newest in range(1, len(history) + 1):
+            seen = history[:newest]
+            assert detector(seen) == detector(seen[-detector.window() :])
+
+
+def test_a_run_remembers_no_more_observations_than_its_detectors_look_at(tmp_path, data, monkeypatch):
+    short = [f"training.watch.{d.name}.{'grace' if d.name == 'collapsed' else 'patience'}=2" for d in EVERY[1:]]
+    proposal = proposed(data, *short)
+    observed, signs = [], Watching.signs
+
+    def seen(self, engine):
+        found = signs(self, engine)
+        observed.append(len(self.history))
+        return found
+
+    monkeypatch.setattr(Watching, "signs", seen)
+    list(playing(tmp_path / "run", proposal))
+    assert max(observed) == max(d.window() for d in proposal.experiment.training.watch) == 6
+    assert len(observed) > 10
 
 
 def test_there_is_a_history_for_every_detector():

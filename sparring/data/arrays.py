@@ -17,11 +17,13 @@ from pydantic import Field, field_validator
 from sparring.data import Dataset, DataSource
 from sparring.data.images import Size, digests
 from sparring.data.resizing import resized
+from sparring.data.room import refuse_beyond_memory, space
 from sparring.errors import DataError, RequestError
 from sparring.files import write_npy, write_npz
 
 _ITEMS = ("samples", "images", "x", "data", "arr_0")
 _SPLIT = (("x_train", "y_train"), ("x_test", "y_test"))
+_HELD_MB = 1024
 _LABELS = ("label", "labels", "y")
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, RuntimeError, MemoryError)
 # NumPy reads the header of an array as Python's literals.
@@ -155,12 +157,11 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Notes]:
         raise DataError(f"'{path}' is empty")
     try:
         if path.suffix.lower() == ".npy":
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            if not isinstance(array, np.ndarray):
-                raise ValueError("it is an archive")
-            return {"arr_0": array}, ()
+            return {"arr_0": _read_npy(path)}, ()
         # NumPy leaves a damaged archive open when it opens the file itself.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            size = sum(member.file_size for member in archive.zip.infolist())
+            refuse_beyond_memory(size, f"'{path}'", "save fewer or smaller items, or a .npy, which may be larger")
             # What is no array comes as bytes.
             found = {name: archive[name] for name in archive.files}
             return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}, ()
@@ -169,6 +170,20 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Notes]:
         if "pickle" in said or "object" in said.lower():
             raise DataError(f"'{path}' holds Python objects, which are never unpickled; save it as numbers") from None
         raise DataError(f"'{path}' cannot be read as NumPy's {path.suffix}: {' '.join(said.split())[:120]}") from None
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    """The array, held by this process: one that is only mapped changes with its file, and ends the process with it."""
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)  # touches nothing but the header
+    if not isinstance(mapped, np.memmap):
+        raise ValueError("it is an archive")
+    turned = mapped.flags.fnc
+    held = space(mapped.shape[::-1] if turned else mapped.shape, mapped.dtype, _HELD_MB)
+    with path.open("rb") as file:
+        file.seek(mapped.offset)
+        if file.readinto(held.reshape(-1).view(np.uint8).data) != held.nbytes:
+            raise ValueError("it was cut off while it was read")
+    return held.T if turned else held
 
 
 def _divided(

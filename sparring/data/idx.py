@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from sparring.data import Dataset, DataSource
 from sparring.data.images import Size, digests
 from sparring.data.resizing import resized
+from sparring.data.room import refuse_beyond_memory
 from sparring.errors import DataError, RequestError
 
 _FILE = re.compile(r"^(?P<set>.*?)[-_.]?(?P<what>images|labels)[-_.]idx(?P<axes>\d)-ubyte(?P<gz>\.gz)?$", re.IGNORECASE)
@@ -133,6 +134,7 @@ def read_idx(path: Path) -> np.ndarray:
             wanted = math.prod(shape) * kind.itemsize
             if wanted > _LARGEST:
                 raise DataError(f"'{path}' claims {wanted} bytes ({'x'.join(map(str, shape))}); its header is damaged")
+            refuse_beyond_memory(wanted, f"'{path}'", "take fewer or smaller pictures")
             data = file.read(wanted + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"'{path}' cannot be read ({str(error) or 'it is truncated'}); fetch it again") from None

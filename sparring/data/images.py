@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +22,12 @@ from sparring.data.files import Files, read, stem
 from sparring.data.form import Form
 from sparring.data.labels import Labelled, Labels, NamePattern, Question, label
 from sparring.data.layout import natural
+from sparring.data.room import space
 from sparring.data.survey import Found, Survey, find, infer_size, largest_file
 from sparring.errors import DataError
 
 _CHUNK_BYTES, _CHUNK_FILES = 2**25, 512
+_REMEDY = "give a smaller size or a larger cache_mb"
 
 
 def _size(value: Any) -> Any:
@@ -182,7 +183,7 @@ class Images(DataSource):
     def _decode(self, files: Files, names: list[str], form: Form) -> "_Decoded":
         row_of = {name: row for row, name in enumerate(names)}
         shape = len(names), form.height, form.width, form.channels
-        items = _space(shape, np.dtype(np.uint16 if form.depth == 16 else np.uint8), self.cache_mb)
+        items = space(shape, np.dtype(np.uint16 if form.depth == 16 else np.uint8), self.cache_mb, _REMEDY)
         good = np.zeros(len(names), bool)
         decoded = _Decoded(items, good, [], Counter(), False)
         with ThreadPoolExecutor(self.threads) as pool:
@@ -284,26 +285,8 @@ def _chunks(files: Files, wanted: dict[str, int], limit: int) -> Iterator[list[t
     yield chunk + [(name, "vanished while it was read") for name in sorted(left)]
 
 
-def _space(shape: tuple[int, ...], dtype: np.dtype, cache_mb: int) -> np.ndarray:
-    """Room for decoded pictures: memory, or beyond ``cache_mb`` a temporary file that goes away with the array."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if size <= cache_mb * 2**20:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="sparring-") as file:
-        try:
-            # Blocks are taken now, since a full disk would otherwise kill the process when pixels are written.
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, dtype, "w+", shape=shape)
-        except OSError as error:
-            raise DataError(
-                f"{size >> 20} MiB of decoded pictures fit neither cache_mb={cache_mb} nor '{tempfile.gettempdir()}' "
-                f"({error.strerror}); give a smaller size, a larger cache_mb or another TMPDIR"
-            ) from None
-
-
 def _first_channel(items: np.ndarray, cache_mb: int) -> np.ndarray:
-    grey = _space((*items.shape[:3], 1), items.dtype, cache_mb)
+    grey = space((*items.shape[:3], 1), items.dtype, cache_mb, _REMEDY)
     for row, item in enumerate(items):
         grey[row] = item[..., :1]
     return grey

@@ -112,10 +112,12 @@ class Pairs(DataSource):
         form = Form(*size, max_pixels=self.max_pixels)
         for file in files:
             if file.name in wanted:
+                wanted.remove(file.name)
                 try:
                     kept[file.name] = decode(read(file, largest_file(self.max_pixels)), form).pixels
                 except DataError as fault:
                     faults.append(Fault(file.name, str(fault)))
+        faults += [Fault(name, "vanished while it was read") for name in sorted(wanted)]
         names = [name for name in names if name in kept]
         return names, np.stack([kept[name] for name in names]) if names else np.zeros((0, *size, 3), np.uint8)
 

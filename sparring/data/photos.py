@@ -85,10 +85,11 @@ class Photos(DataSource):
     def _pictures(self, files: Files, found: Found, faults: list[Fault]) -> Iterator[tuple[str, np.ndarray]]:
         """Every picture that can be decoded, at its own size; why the others cannot goes to ``faults``."""
         grey = self.color == "grey" or (self.color == "auto" and all(seen.grey for seen in found.looks.values()))
-        room = self.cache_mb * 2**20
+        room, left = self.cache_mb * 2**20, set(found.looks)
         for file in files:
-            if file.name not in found.looks:
+            if file.name not in left:
                 continue
+            left.remove(file.name)
             try:
                 data = read(file, largest_file(self.max_pixels))
                 pixels = np.array(decode(data, self._form(found.looks[file.name], grey)).pixels)
@@ -102,6 +103,7 @@ class Photos(DataSource):
                     "pictures, or data.cache_mb to allow for more"
                 )
             yield file.name, pixels
+        faults.extend(Fault(name, "vanished while it was read") for name in sorted(left))
 
     def _form(self, seen: Look, grey: bool) -> Form:
         scale = min(1.0, self.shorter / min(seen.height, seen.width)) if self.shorter else 1.0

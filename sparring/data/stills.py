@@ -39,6 +39,10 @@ def read_still(path: Path) -> Still:
         DataError: it cannot be read; the message is the bare reason.
     """
     try:
+        if not path.is_file():
+            raise DataError("not a regular file" if path.exists() else "there is no such file")
+        if (size := path.stat().st_size) > 8 * LARGEST + 2**24:
+            raise DataError(f"bomb-sized: {size} bytes")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(error.strerror or str(error)) from None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -100,7 +101,7 @@ def folder(out: Path) -> dict[str, float]:
 def trend(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
     """Slope of a line through the means of :data:`BLOCKS` equal spans, with its 95 % interval."""
     spans = [np.mean(part) for part in np.array_split(times, BLOCKS)]
-    fitted = stats.linregress(spans, [np.mean(part) for part in np.array_split(values, BLOCKS)])
+    fitted: Any = stats.linregress(spans, [np.mean(part) for part in np.array_split(values, BLOCKS)])
     wide = float(stats.t.ppf(0.975, BLOCKS - 2) * fitted.stderr)
     return float(fitted.slope), float(fitted.slope) - wide, float(fitted.slope) + wide
 

@@ -219,8 +219,8 @@ class Run:
         free = shutil.disk_usage(self.folder).free
         if free < size + _SPARE_BYTES:
             raise RunError(
-                f"{self.folder}: a checkpoint takes {size / 2**20:.1f} MiB and {free / 2**20:.1f} MiB are free; "
-                "make room, then go on with --resume"
+                f"{self.folder}: a checkpoint needs {(size + _SPARE_BYTES) / 2**20:.1f} MiB of room and "
+                f"{free / 2**20:.1f} MiB are free; make room, then go on with --resume"
             )
 
     def save(self, step: int, tensors: dict[str, Tensor], counters: dict[str, Any], keep: int = 2) -> Path:

@@ -184,13 +184,13 @@ def test_a_checkpoint_for_which_there_is_no_room_is_refused_beforehand(tmp_path,
     usage = shutil.disk_usage(tmp_path)._replace(free=3 * 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     Run(tmp_path).refuse_full_disk(2**20)
-    with pytest.raises(RunError, match=r"a checkpoint takes 2\.5 MiB and 3\.0 MiB are free; make room"):
+    with pytest.raises(RunError, match=r"a checkpoint needs 3\.5 MiB of room and 3\.0 MiB are free; make room"):
         Run(tmp_path).refuse_full_disk(5 * 2**19)
 
 
 def test_a_session_asks_for_room_before_it_saves(tmp_path, proposal, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: os.statvfs_result((0,) * 10) and _Usage())
-    with pytest.raises(RunError, match=r"a checkpoint takes .* and 0\.0 MiB are free"):
+    with pytest.raises(RunError, match=r"a checkpoint needs .* and 0\.0 MiB are free"):
         played(tmp_path / "run", proposal)
     assert not Run(tmp_path / "run").checkpoints()
     assert not (tmp_path / "run" / "generator.safetensors").exists()

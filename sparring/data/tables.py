@@ -52,10 +52,14 @@ class Tables(DataSource):
         if not path.stat().st_size:
             raise DataError(f"'{self.path}' is empty")
         notes: tuple[str, ...] = ()
-        if path.suffix.lower() == ".parquet":
-            frame = _parquet(path)
-        else:
-            frame, notes = _text_table(path, self.separator)
+        try:
+            if path.suffix.lower() == ".parquet":
+                frame = _parquet(path)
+            else:
+                frame, notes = _text_table(path, self.separator)
+        except (OSError, csv.Error) as error:
+            said = error.strerror if isinstance(error, OSError) else f"no table: {error}"
+            raise DataError(f"'{self.path}' cannot be read ({said})") from None
         frame = self._without(frame)
         _refuse(frame, self.path)
         return Dataset(

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,7 @@ def test_letters_that_are_no_utf8_are_read_and_it_is_said(tmp_path):
         ("a,b\n,\n,\n", "no value at all"),
         ("\n\n1,2\n", "column names"),
         (b"\x00\x01\x02" * 50, "column names"),
+        ("a" * 200_000 + ",b\n1,2\n3,4\n", "field larger than field limit"),
     ],
 )
 def test_what_is_no_table_is_one_error(tmp_path, text, reason):
@@ -83,6 +85,17 @@ def test_a_damaged_parquet_a_missing_file_and_an_unknown_column_are_one_error(tm
         Tables(path=str(tmp_path / "none.csv")).load()
     with pytest.raises(RequestError, match="called 'c'"):
         Tables(path=str(written(tmp_path, "a,b\n1,2\n3,4\n")), drop=("c",)).load()
+
+
+def test_a_table_that_may_not_be_read_is_one_error(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n3,4\n")
+
+    def locked(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", locked)
+    with pytest.raises(DataError, match=r"x\.csv' cannot be read \(Permission denied\)"):
+        Tables(path=str(tmp_path / "x.csv")).load()
 
 
 def test_columns_that_are_dropped_are_gone(tmp_path):

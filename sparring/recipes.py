@@ -112,10 +112,11 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
 def pyramid(facts: Facts) -> tuple[Generation, Training]:
     """Plain convolutions in a pyramid, relativistic pairing with R1 and R2: the default for pictures."""
     _needs_pictures(facts, "pyramid")
+    gamma = 0.3 * max(1.0, facts.shape[1] * facts.shape[2] / 28**2)
     game = Latent(
         network=Pyramid(),
         loss=RelativisticPairing(),
-        penalties=(R1(), R2()),
+        penalties=(R1(gamma=gamma), R2(gamma=gamma)),
         views=_views(facts),
         latent=64,
     )

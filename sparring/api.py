@@ -14,8 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sparring.applying import Applied, Job, apply_files, plan
+from sparring.augmenting import Wish
+from sparring.benefit import Course
 from sparring.board import Board
 from sparring.data import DataSource, Decoded
+from sparring.enlarged import Enlarged, enlarge
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
 from sparring.leaks import refuse_selection
@@ -217,6 +220,44 @@ def apply(  # noqa: PLR0913
             on_file(next(done), len(jobs), job.source)
 
     return apply_files(restorer, jobs, overwrite=overwrite, on_file=tell)
+
+
+def augment(  # noqa: PLR0913
+    run: str | Path,
+    data: str | Path | DataSource,
+    out: str | Path,
+    *,
+    label: str | None = None,
+    factor: float | None = None,
+    balance: bool = False,
+    seeds: int = 5,
+    seed: int = 0,
+) -> Enlarged:
+    """Balances or enlarges a labelled set by a run's items, and measures on held-back items whether that helps.
+
+    Args:
+        run: the run's folder.
+        data: pictures with labels, or a table, as the run's own data were.
+        out: a folder or file that is not there yet, outside of the data.
+        label: the attribute or column that is the class; found out where it is not given.
+        factor: so many times as many items.
+        balance: as many of each class as of the commonest first; so too where there is no factor.
+        seeds: times that each way is measured.
+        seed: of everything that is drawn.
+
+    Raises:
+        RequestError: the data are not of the run's form, nothing is to be added, or ``out`` is in the way.
+        DataError: the data have no labels, a single class, or a class of one item.
+    """
+    folder = Path(out)
+    if isinstance(data, str | Path) and Path(data).expanduser().resolve() in [
+        folder.resolve(),
+        *folder.resolve().parents,
+    ]:
+        raise RequestError(f"{out} lies in the data; give another -o")
+    model = load(run)
+    wish = Wish(factor, balance, Course(seeds, seed))
+    return enlarge(model, model.read(data), folder, label=label, wish=wish)
 
 
 def evaluate(  # noqa: PLR0913

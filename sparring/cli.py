@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from sparring import __version__
+from sparring.adding import augment
 from sparring.errors import DataError, RequestError, SparringError, choices
 from sparring.judging import compare, report
 from sparring.options import (
@@ -185,6 +186,7 @@ def evaluate(  # noqa: PLR0913
     print_result(found, as_json)
 
 
+app.command(augment)
 app.command(compare)
 app.command(report)
 

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from sparring.applying import Applied, apply_to
 from sparring.archive import keep, weights_of
+from sparring.augmenting import Augmented
 from sparring.chunked import by_chunks
 from sparring.codec import Codec, build, filled, read_experiment, refuse_misfit
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
+from sparring.enlarged import augment
 from sparring.errors import DataError, RequestError, RunError
 from sparring.evaluation import Evaluation, Judged, evaluate
 from sparring.experiment import Experiment, Material, gather_again
@@ -178,6 +180,10 @@ class Model:
     def _verdicts(self, encoded: Tensor, condition: Tensor | None) -> np.ndarray:
         players, game = self._with_discriminator(), self.experiment.task.game
         return by_chunks(players, lambda batch: verdict(game.score(players, batch)), encoded, condition).numpy()
+
+    def augment(self, items: Any, labels: Any = None, **asked: Any) -> Augmented:
+        """Balances or enlarges labelled items, and measures whether it helps; see :func:`sparring.enlarged.augment`."""
+        return augment(self, items, labels, **asked)
 
     def reconstruct(self, items: np.ndarray, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Items as an autoencoding model gives them back, in the form of the data.

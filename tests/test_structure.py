@@ -33,7 +33,7 @@ FLOORS = {
         1,
     ),
     **dict.fromkeys(["modalities", "networks"], 2),
-    **dict.fromkeys(["data", "games", "metrics", "baselines"], 3),
+    **dict.fromkeys(["data", "games", "metrics", "baselines", "lot", "learners", "augmentations"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
     **dict.fromkeys(["training", "plan", "run", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4),
     "thinning": 4,
@@ -44,10 +44,10 @@ FLOORS = {
     **dict.fromkeys(
         ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
     ),
-    **dict.fromkeys(["audit", "archive", "best", "record"], 7),
+    **dict.fromkeys(["audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7),
     **dict.fromkeys(["comparison", "sheets", "board", "measuring"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
-    **dict.fromkeys(["cli", "judging", "options", "printing", "web", "__main__"], 10),
+    **dict.fromkeys(["cli", "adding", "judging", "options", "printing", "web", "__main__"], 10),
 }
 
 

@@ -66,7 +66,7 @@ class Tables(DataSource):
             items=TableItems(frame, dict(self.kinds), self.rules),
             modality="table",
             names=[f"{path.name}#{row}" for row in range(len(frame))],
-            digests=_digests(frame),
+            digests=digests_of_rows(frame),
             notes=notes,
             reading=read_rows,
         )
@@ -174,7 +174,7 @@ def _hashable(frame: Frame) -> Frame:
     return frame.assign(**mixed) if mixed else frame
 
 
-def _digests(frame: Frame) -> np.ndarray:
+def digests_of_rows(frame: Frame) -> np.ndarray:
     """A content hash of each row, hexadecimal."""
     hashes = [
         pandas().util.hash_pandas_object(part, index=False, hash_key=key).to_numpy()

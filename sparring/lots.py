@@ -1,0 +1,222 @@
+"""Lots for a model: labels are found, forms are checked, and held-back items are told from those that were learned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sparring.data import Dataset
+from sparring.data.images import digests as digests_of_pictures
+from sparring.data.tables import digests_of_rows
+from sparring.errors import DataError, RequestError, choices
+from sparring.experiment import Experiment, Material, gather_again, split
+from sparring.lot import Lot
+from sparring.modalities import Modality
+from sparring.modalities.conditions import Conditions
+from sparring.modalities.table import Table
+from sparring.randomness import derive
+
+_TRIES = 20
+_VALUES = 10
+
+
+class Trained(Protocol):
+    """What is asked of a model."""
+
+    @property
+    def experiment(self) -> Experiment: ...
+    @property
+    def modality(self) -> Modality: ...
+    @property
+    def conditions(self) -> Conditions | None: ...
+    def sample_with_conditions(
+        self, n: int, *, seed: int, condition: Mapping[str, Any] | None
+    ) -> tuple[Any, dict[str, np.ndarray]]: ...
+    def score(self, items: Any, attributes: Mapping[str, np.ndarray] | None = None) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class ModelMaker:
+    """A trained model as augmentations ask it.
+
+    Attributes:
+        model: the model.
+        asked: names of the attributes or columns that can be asked for.
+        judges: whether there is a discriminator whose verdicts may filter.
+    """
+
+    model: Trained
+    asked: tuple[str, ...]
+    judges: bool = True
+
+    def make(self, like: Lot, label: str, count: int, seed: int) -> Lot:
+        """Items of a class; a table's rows that turn out to be of another are left out.
+
+        Raises:
+            RequestError: the model was trained without labels.
+            DataError: hardly any row is of the class.
+        """
+        known = like.title in self.asked
+        if not known and not like.is_table:
+            raise RequestError(f"the model was trained without '{like.title}', so it cannot make items of a class")
+        found, tries = like.rows(np.zeros(0, np.int64)), 0
+        while len(found) < count:
+            if tries == _TRIES:
+                raise DataError(f"the model makes hardly any rows of '{like.title}' = {label}: {len(found)} of {count}")
+            missing = (count - len(found)) * (1 if known else 4)
+            condition = {like.title: label} if known else None
+            made, columns = self.model.sample_with_conditions(missing, seed=derive(seed, tries), condition=condition)
+            if like.is_table:
+                lot = Lot.of_rows(made.dropna(subset=[like.title]), like.title)
+            else:
+                lot = Lot(made, {name: columns[name] for name in like.columns}, like.title)
+            lot = lot.rows(np.flatnonzero(np.char.strip(lot.labels) == label.strip()))
+            found, tries = found.joined(lot) if len(found) else lot, tries + 1
+        return found.rows(np.arange(count))
+
+    def score(self, lot: Lot) -> np.ndarray:
+        """The discriminator's verdicts."""
+        if lot.is_table:
+            return self.model.score(lot.items)
+        return self.model.score(lot.items, lot.columns if set(self.asked) <= set(lot.columns) else None)
+
+
+def maker_of(model: Trained) -> ModelMaker:
+    """What augmentations ask of a model."""
+    asked = model.experiment.task.attributes if model.conditions is None else model.conditions.titles
+    return ModelMaker(model, tuple(asked), model.experiment.task.game.adversarial)
+
+
+def lot_of(model: Trained, items: Any, labels: Any, label: str | None = None) -> Lot:
+    """Labelled items in memory in a model's form.
+
+    Args:
+        model: the model.
+        items: a frame, or pictures ``(n, h, w, c)``.
+        labels: one an item, or of pictures a sequence for each attribute; of a frame None where they are in it.
+        label: the column or attribute that is the class.
+
+    Raises:
+        RequestError: the items have not the model's columns or shape, or the label is not there.
+        DataError: there are no labels.
+    """
+    if isinstance(model.modality, Table):
+        frame = items
+        if labels is not None:
+            label = str(label or getattr(labels, "name", None) or "")
+            if not label:
+                raise RequestError("labels beside a table need the column's name; give label=")
+            frame = items.assign(**{label: list(labels)})
+        frame = conformed(frame, model.modality)
+        return Lot.of_rows(frame, label or _target(frame))
+    shape = model.modality.spec().shape
+    items = np.asarray(items)
+    if items.ndim != 4 or (items.shape[3], *items.shape[1:3]) != shape:
+        wanted = (*shape[1:], shape[0])
+        raise RequestError(
+            f"pictures of {items.shape[1:]} are not of the model's form {wanted} (height, width, channels)"
+        )
+    columns = labels if isinstance(labels, Mapping) else {} if labels is None else {_own(model, label): labels}
+    return _pictures(
+        model, items, {str(name): np.asarray(values).astype(str) for name, values in columns.items()}, label
+    )
+
+
+def lot_of_data(model: Trained, data: Dataset, label: str | None = None) -> Lot:
+    """A data set that was read in a model's way.
+
+    Raises:
+        RequestError: it has not the model's columns or shape, or the label is not there.
+        DataError: there are no labels.
+    """
+    if data.modality != model.modality.name:
+        raise RequestError(f"the data are {data.modality}, and the model learned {model.modality.name}")
+    items = data.items[np.arange(len(data))]
+    if isinstance(model.modality, Table):
+        return lot_of(model, items, None, label)
+    if not data.attributes:
+        raise DataError("the data have no labels; class folders, labels.csv or a label pattern give some")
+    return lot_of(model, items, data.attributes, label)
+
+
+def conformed(frame: Any, table: Table) -> Any:
+    """A frame with the columns, order and types of the table that was learned.
+
+    Raises:
+        RequestError: a column is missing or unknown, or of another type.
+    """
+    titles = [column.title for column in table.columns]
+    frame = frame.rename(columns=str)
+    missing = [title for title in titles if title not in frame.columns]
+    unknown = [name for name in frame.columns if name not in titles]
+    if missing:
+        raise RequestError(f"the table has no column '{missing[0]}', which the model learned; give data of its columns")
+    if unknown:
+        raise RequestError(f"column '{unknown[0]}' is not one that the model learned; leave it out (data.drop)")
+    try:
+        return frame[titles].astype({column.title: column.dtype for column in table.columns})
+    except (TypeError, ValueError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise RequestError(f"the table's columns are of other types than the model's: {said}") from None
+
+
+def _target(frame: Any) -> str:
+    """The last column of two to ten values."""
+    few = [str(name) for name in frame.columns if 2 <= frame[name].nunique() <= _VALUES]
+    if not few:
+        raise DataError(f"no column of the table looks like a class (two to {_VALUES} values); name one as the label")
+    return few[-1]
+
+
+def _own(model: Trained, label: str | None) -> str:
+    """The attribute that labels without a name are of."""
+    titles = () if model.conditions is None else model.conditions.titles
+    if label is None and len(titles) > 1:
+        raise RequestError(f"the model knows the attributes {', '.join(titles)}; say which is meant with label")
+    return label or next(iter(titles), "label")
+
+
+def _pictures(model: Trained, items: np.ndarray, columns: dict[str, np.ndarray], label: str | None) -> Lot:
+    known = {n: v for n, v in columns.items() if model.conditions is not None and n in model.conditions.titles}
+    if not columns:
+        raise DataError("the pictures have no labels; give one a picture")
+    if not known:
+        raise RequestError(
+            f"the model was trained without {', '.join(columns)}, so it cannot make items of a class; train with labels"
+        )
+    if label is None and len(known) > 1:
+        raise RequestError(f"the pictures have the attributes {', '.join(known)}; say which is the class with label")
+    title = label or next(iter(known))
+    if title not in known:
+        raise RequestError(choices(title, "attribute", list(known)))
+    short = [name for name, values in known.items() if len(values) != len(items)]
+    if short:
+        raise RequestError(f"{len(known[short[0]])} labels '{short[0]}' do not fit {len(items)} pictures")
+    return Lot(items, known, title)
+
+
+def _learned(own: Material) -> set[bytes]:
+    """Content hashes of all items that had a part in training: to learn from, and to choose by."""
+    return set(own.data.digests[np.concatenate([own.splits.train, own.splits.select])].tolist())
+
+
+def unlearned(model: Trained, lot: Lot) -> Lot:
+    """The items of a lot that had no part in a model's training."""
+    digests = digests_of_rows(lot.items) if lot.is_table else digests_of_pictures(lot.items)
+    known = _learned(gather_again(model.experiment, model.modality))
+    return lot.rows(np.flatnonzero([digest not in known for digest in digests.tolist()]))
+
+
+def held_back(model: Trained, data: Dataset) -> np.ndarray:
+    """Which items of a data set can measure what a model's items are worth, ``(n,)`` bool.
+
+    The set's own *report* split (its official test split where it has one), and what is in the model's; without all
+    items that had a part in its training.
+    """
+    own = gather_again(model.experiment, model.modality)
+    learned, reported = _learned(own), set(own.data.digests[own.splits.report].tolist())
+    found = np.zeros(len(data), bool)
+    found[split(data).report] = True
+    digests: Sequence[bytes] = data.digests.tolist()
+    return np.array([(is_own or d in reported) and d not in learned for is_own, d in zip(found, digests, strict=True)])

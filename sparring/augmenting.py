@@ -124,14 +124,15 @@ def augmented(maker: Maker, modality: str, whole: Lot, sides: tuple[Lot, Lot], w
 def compare(real: Lot, held: Lot, chosen: Generated, means: Means, wish: Wish) -> Benefit:
     """The generated items beside every other way that suits the data, each adding as many."""
     real, held = thinned(real, MOST, wish.course.seed), thinned(held, MOST, wish.course.seed)
-    wanted = wish.of(real)
-    modality = "table" if real.is_table else "image"
-    ways: dict[str, tuple[Augmentation, Mapping[str, int]]] = {OURS: (chosen, wanted)}
-    for part in ranked(Augmentation.parts().values(), modality):
-        if part().refusal(real, wanted) is None:
-            ways[part.name] = (part(), wanted)
-    found = measure(real, held, ways, means, wish.course)
+    found = measure(real, held, ways(real, chosen, wish), means, wish.course)
     return replace(found, protocol={**found.protocol, "filter": chosen.said()})
+
+
+def ways(real: Lot, chosen: Generated, wish: Wish) -> dict[str, tuple[Augmentation, Mapping[str, int]]]:
+    """The generated items and every other way that suits the data, with how many of each class are added."""
+    wanted = wish.of(real)
+    beside = [part() for part in ranked(Augmentation.parts().values(), "table" if real.is_table else "image")]
+    return {way.name: (way, wanted) for way in (chosen, *beside) if way.refusal(real, wanted) is None}
 
 
 def unmeasurable(real: Lot, held: Lot) -> str | None:

@@ -16,7 +16,7 @@ from sparring.part import Part
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/data.md", "docs/parts.md",
                                   "docs/extending.md", "docs/safety.md", "docs/metrics.md",
-                                  "docs/privacy.md")]  # fmt: skip
+                                  "docs/privacy.md", "docs/augmentation.md")]  # fmt: skip
 
 
 def blocks(page, language=""):
@@ -44,7 +44,8 @@ def test_links_inside_the_project_lead_somewhere(page):
 
 
 KINDS = ["recipe", "loss", "penalty", "constraint", "view", "network", "judge", "optimiser", "metric", "features",
-         "baseline", "game", "term", "degradation", "holes", "detector"]  # fmt: skip
+         "baseline", "game", "term", "degradation", "holes", "detector",
+         "augmentation", "learner"]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

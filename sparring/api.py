@@ -250,10 +250,8 @@ def augment(  # noqa: PLR0913
         DataError: the data have no labels, a single class, or a class of one item.
     """
     folder = Path(out)
-    if isinstance(data, str | Path) and Path(data).expanduser().resolve() in [
-        folder.resolve(),
-        *folder.resolve().parents,
-    ]:
+    read = Path(data).expanduser().resolve() if isinstance(data, str | Path) else None
+    if read is not None and read.is_dir() and read in [folder.resolve(), *folder.resolve().parents]:
         raise RequestError(f"{out} lies in the data; give another -o")
     model = load(run)
     wish = Wish(factor, balance, Course(seeds, seed))

@@ -139,7 +139,7 @@ def unmeasurable(real: Lot, held: Lot) -> str | None:
     """Why held-back items are no measure, in one line; None where they are one."""
     if len(held) < LEAST:
         return f"{len(held)} items were held back from the model, fewer than {LEAST}"
-    if min(real.counts().values()) < 2 or len(real.counts()) < 2:
+    if len(real.counts()) < 2 or min(real.counts().values()) < 2:
         return "what is left to learn from has a class of fewer than two items"
     missing = [label for label in real.counts() if (held.labels == label).sum() < 2]
     return f"class '{missing[0].strip()}' has fewer than two held-back items" if missing else None

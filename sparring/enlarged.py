@@ -112,8 +112,8 @@ def enlarge(model: Trained, data: Any, out: Path, *, label: str | None, wish: Wi
     """
     refuse_form(model, out)
     refuse_few(wish.course.seeds)
-    held = held_back(model, data)
     lot = lot_of_data(model, data, label)
+    held = held_back(model, data, lot)
     kept = np.ones(len(data), bool) if data.test is None else ~data.test
     sides = lot.rows(np.flatnonzero(kept & ~held)), lot.rows(np.flatnonzero(held))
     whole = lot.rows(np.flatnonzero(kept))

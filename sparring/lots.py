@@ -70,7 +70,7 @@ class ModelMaker:
             if like.is_table:
                 lot = Lot.of_rows(made.dropna(subset=[like.title]), like.title)
             else:
-                lot = Lot(made, {name: columns[name] for name in like.columns}, like.title)
+                lot = Lot(made, {name: columns[name].astype(str) for name in like.columns}, like.title)
             lot = lot.rows(np.flatnonzero(np.char.strip(lot.labels) == label.strip()))
             found, tries = found.joined(lot) if len(found) else lot, tries + 1
         return found.rows(np.arange(count))
@@ -208,15 +208,20 @@ def unlearned(model: Trained, lot: Lot) -> Lot:
     return lot.rows(np.flatnonzero([digest not in known for digest in digests.tolist()]))
 
 
-def held_back(model: Trained, data: Dataset) -> np.ndarray:
+def held_back(model: Trained, data: Dataset, lot: Lot) -> np.ndarray:
     """Which items of a data set can measure what a model's items are worth, ``(n,)`` bool.
 
     The set's own *report* split (its official test split where it has one), and what is in the model's; without all
     items that had a part in its training.
+
+    Args:
+        model: the model.
+        data: the data set.
+        lot: its items in the model's form, so that equal items have equal hashes.
     """
     own = gather_again(model.experiment, model.modality)
     learned, reported = _learned(own), set(own.data.digests[own.splits.report].tolist())
+    digests: Sequence[bytes] = (digests_of_rows(lot.items) if lot.is_table else data.digests).tolist()
     found = np.zeros(len(data), bool)
     found[split(data).report] = True
-    digests: Sequence[bytes] = data.digests.tolist()
     return np.array([(is_own or d in reported) and d not in learned for is_own, d in zip(found, digests, strict=True)])

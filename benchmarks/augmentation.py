@@ -124,6 +124,8 @@ def add(ledger: Ledger, title: str, found: Benefit, seed: int) -> None:
     nothing = next(way for way in found.ways if way.name == NOTHING)
     for way in found.ways:
         for field, figure in FIGURES.items():
+            if getattr(way, field) is None:
+                continue
             beside = None if way.name == NOTHING else getattr(nothing, field)
             more = {"filter": found.protocol["filter"]} if way.name == OURS else {}
             value = getattr(way, field)
@@ -137,11 +139,12 @@ def table(setting: Setting, measured: Sequence[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(figure[len(start) :].split(":")[0] for figure in found if figure.startswith(start)))
     if not names:
         return f"{setting.title}: nothing measured yet"
-    head = ["added", *FIGURES.values(), "change of the primary figure", "generated against it", "n"]
+    figures = [figure for figure in FIGURES.values() if f"{start}{NOTHING}: {figure}" in found]
+    head = ["added", *figures, "change of the primary figure", "generated against it", "n"]
     rows = [head, ["---"] * len(head)]
     primary = {name: found[f"{start}{name}: {setting.primary}"] for name in names}
     for name in names:
-        means = [f"{np.mean(list(found[f'{start}{name}: {figure}'].values())):.4f}" for figure in FIGURES.values()]
+        means = [f"{np.mean(list(found[f'{start}{name}: {figure}'].values())):.4f}" for figure in figures]
         gain = "" if name == NOTHING else paired(primary[name], primary[NOTHING])
         lead = "" if name == OURS else paired(primary[OURS], primary[name])
         rows.append([name, *means, gain, lead, str(len(primary[name]))])

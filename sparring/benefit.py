@@ -31,7 +31,7 @@ class Way:
     Attributes:
         name: of the augmentation.
         accuracy: share of held-back items that are classified rightly.
-        rare_f1: F1 of the class with the fewest items; that of the first where all have as many.
+        rare_f1: F1 of the class with the fewest items; None where all have as many.
         macro_f1: F1 averaged over the classes.
         gain: change of the primary figure against adding nothing, with its 95 % interval; None of nothing itself.
         lead: change of the primary figure of the generated items against this way; None of theirs.
@@ -39,7 +39,7 @@ class Way:
 
     name: str
     accuracy: float
-    rare_f1: float
+    rare_f1: float | None
     macro_f1: float
     gain: Reading | None = None
     lead: Reading | None = None
@@ -96,7 +96,7 @@ class Benefit:
 
     def figure(self, way: Way) -> float:
         """The primary figure of a way."""
-        return way.macro_f1 if self.rare is None else way.rare_f1
+        return way.macro_f1 if way.rare_f1 is None else way.rare_f1
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -108,7 +108,7 @@ class Benefit:
         rare = "" if self.rare is None else f"{f'F1 of {self.rare.strip()}'[:20]:>22}"
         lines = [f"{'added':<16}{'accuracy':>10}{rare}{'macro F1':>10}   change of {self.primary}, 95 % interval"]
         for way in self.ways:
-            middle = "" if self.rare is None else f"{way.rare_f1:>22.4f}"
+            middle = "" if way.rare_f1 is None else f"{way.rare_f1:>22.4f}"
             gain = "" if way.gain is None else f"   {_interval(way.gain)}"
             lines.append(f"{way.name:<16}{way.accuracy:>10.4f}{middle}{way.macro_f1:>10.4f}{gain}")
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.protocol.items())
@@ -179,11 +179,10 @@ def _learn(
 def _way(name: str, said: Mapping[str, Said], judge: "Judge", *, classes: int) -> Way:
     own = said[name]
     every = Judge(judge.truth, np.arange(classes), judge.seed)
-    rare = Judge(judge.truth, judge.wanted[:1], judge.seed)
     return Way(
         name,
         accuracy=float((own == judge.truth).mean()),
-        rare_f1=float(rare.figures(own).mean()),
+        rare_f1=float(judge.figures(own).mean()) if len(judge.wanted) == 1 else None,
         macro_f1=float(every.figures(own).mean()),
         gain=None if name == NOTHING else judge.difference(own, said[NOTHING]),
         lead=None if name == OURS or OURS not in said else judge.difference(said[OURS], own),

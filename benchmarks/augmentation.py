@@ -136,7 +136,8 @@ def table(setting: Setting, measured: Sequence[dict[str, Any]]) -> str:
     """All ways of a data set with the primary figure's paired changes, as Markdown; ways against those of one seed."""
     found = {figure: {line["seed"]: float(line["value"]) for line in of} for figure, of in latest(measured).items()}
     start = f"{setting.title}, "
-    names = list(dict.fromkeys(figure[len(start) :].split(":")[0] for figure in found if figure.startswith(start)))
+    ended = f": {setting.primary}"
+    names = [f[len(start) : -len(ended)] for f in found if f.startswith(start) and f.endswith(ended)]
     if not names:
         return f"{setting.title}: nothing measured yet"
     figures = [figure for figure in FIGURES.values() if f"{start}{NOTHING}: {figure}" in found]

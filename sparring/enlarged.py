@@ -43,8 +43,8 @@ def augment(  # noqa: PLR0913
         label: the attribute or column that is the class; found out where it is not given.
         factor: so many times as many items.
         balance: as many of each class as of the commonest; so too where there is no factor.
-        held: items and labels that ``items`` does not hold; without them nothing is measured. Those that had a part in
-            the model's training are left out.
+        held: other items and labels; without them nothing is measured. Those that had a part in the model's training
+            or are among ``items`` are left out.
         seeds: times that each way is measured.
         seed: of everything that is drawn.
 
@@ -55,7 +55,7 @@ def augment(  # noqa: PLR0913
     refuse_few(seeds)
     real = lot_of(model, items, labels, label)
     other = real.rows(np.zeros(0, np.int64)) if held is None else lot_of(model, *held, real.title)
-    other = other if held is None else unlearned(model, other)
+    other = other if held is None else unlearned(model, other, real)
     wish = Wish(factor, balance, Course(seeds, seed))
     return _renumbered(model, augmented(maker_of(model), model.modality.name, real, (real, other), wish))
 

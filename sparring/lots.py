@@ -1,6 +1,6 @@
 """Lots for a model: labels are found, forms are checked, and held-back items are told from those that were learned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -201,11 +201,14 @@ def _learned(own: Material) -> set[bytes]:
     return set(own.data.digests[np.concatenate([own.splits.train, own.splits.select])].tolist())
 
 
-def unlearned(model: Trained, lot: Lot) -> Lot:
-    """The items of a lot that had no part in a model's training."""
-    digests = digests_of_rows(lot.items) if lot.is_table else digests_of_pictures(lot.items)
-    known = _learned(gather_again(model.experiment, model.modality))
-    return lot.rows(np.flatnonzero([digest not in known for digest in digests.tolist()]))
+def unlearned(model: Trained, lot: Lot, beside: Lot) -> Lot:
+    """The items of a lot that had no part in a model's training and are not in another lot."""
+    known = _learned(gather_again(model.experiment, model.modality)) | set(_digests(beside))
+    return lot.rows(np.flatnonzero([digest not in known for digest in _digests(lot)]))
+
+
+def _digests(lot: Lot) -> list[bytes]:
+    return (digests_of_rows(lot.items) if lot.is_table else digests_of_pictures(lot.items)).tolist()
 
 
 def held_back(model: Trained, data: Dataset, lot: Lot) -> np.ndarray:
@@ -221,7 +224,7 @@ def held_back(model: Trained, data: Dataset, lot: Lot) -> np.ndarray:
     """
     own = gather_again(model.experiment, model.modality)
     learned, reported = _learned(own), set(own.data.digests[own.splits.report].tolist())
-    digests: Sequence[bytes] = (digests_of_rows(lot.items) if lot.is_table else data.digests).tolist()
+    digests: list[bytes] = _digests(lot) if lot.is_table else data.digests.tolist()
     found = np.zeros(len(data), bool)
     found[split(data).report] = True
     return np.array([(is_own or d in reported) and d not in learned for is_own, d in zip(found, digests, strict=True)])

@@ -224,13 +224,13 @@ def test_a_filter_is_chosen_that_helps_on_inner_splits():
 
 def test_a_true_model_is_said_to_help_from_end_to_end(monkeypatch):
     monkeypatch.setattr("sparring.augmenting.learner_of", lambda modality: Line())
-    whole = rows({"common": 60, "rare": 5}, 1)
+    whole = rows({"common": 200, "rare": 4}, 1)
     held = rows({"common": 300, "rare": 100}, 2)
     found = augmented(Oracle(), "table", whole, (whole, held), Wish(course=Course(3, 0)))
     assert found.benefit is not None
     assert found.benefit.outcome == "helps"
-    assert found.lot.counts() == {"common": 60, "rare": 60}
-    assert found.generated.sum() == 55
+    assert found.lot.counts() == {"common": 200, "rare": 200}
+    assert found.generated.sum() == 196
 
 
 def test_how_many_are_added():

@@ -10,12 +10,12 @@ from sparring.augmentations.oversampling import Oversampling
 from sparring.benefit import NOTHING, OURS, Benefit, Course, Judge, measure
 from tests.lots import Line, Oracle, Repeater, rows
 
-FEW, HELD = {"common": 60, "rare": 5}, {"common": 600, "rare": 150}
+FEW, HELD = {"common": 200, "rare": 4}, {"common": 400, "rare": 200}
 
 
 def found(maker, counts=FEW, wanted=None, seeds=4) -> Benefit:
     real, held = rows(counts, 1), rows(HELD, 2)
-    wanted = wanted or {"rare": 55}
+    wanted = wanted or {"rare": 196}
     ways = {OURS: (Generated(), wanted), "oversampling": (Oversampling(), wanted)}
     return measure(real, held, ways, Means(Line(), maker), Course(seeds, 0))
 
@@ -78,7 +78,7 @@ def test_a_table_for_people_and_plain_values():
     lines = benefit.lines()
     assert len(lines) == 6
     assert lines[-2] == benefit.verdict()
-    assert "held back 750" in lines[-1]
+    assert "held back 600" in lines[-1]
     told = benefit.to_json()
     assert told["outcome"] == benefit.outcome
     assert [way["name"] for way in told["ways"]] == [NOTHING, OURS, "oversampling"]

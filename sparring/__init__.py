@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparring.api import apply, augment, evaluate, sample, score, train
+    from sparring.api import apply, evaluate, sample, score, train
     from sparring.checks import check
     from sparring.comparison import compare
     from sparring.estimators import TableGAN
@@ -29,7 +29,6 @@ _HOMES = {
     "Record": "record",
     "TableGAN": "estimators",
     "apply": "api",
-    "augment": "api",
     "check": "checks",
     "compare": "comparison",
     "evaluate": "api",
@@ -49,7 +48,6 @@ __all__ = [
     "Record",
     "TableGAN",
     "apply",
-    "augment",
     "check",
     "compare",
     "evaluate",

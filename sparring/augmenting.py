@@ -12,7 +12,7 @@ import numpy as np
 
 from sparring.augmentations import Augmentation, Maker, Means
 from sparring.augmentations.generated import Generated
-from sparring.benefit import LEAST, OURS, Benefit, Course, measure
+from sparring.benefit import LEAST, Benefit, Course, measure, reached
 from sparring.errors import RequestError
 from sparring.learners import learner_of
 from sparring.lot import Lot, extra, refuse_unfit
@@ -162,9 +162,7 @@ def choose_filter(real: Lot, wish: Wish, means: Means) -> Generated:
         seed = derive(wish.course.seed, "inner", number)
         inner, asked = halves(real, seed)
         wanted = _scaled(wish.of(real), len(inner) / len(real))
-        ways = {f"{OURS}-{place}": (way, wanted) for place, way in enumerate(tried)}
-        found = measure(inner, asked, ways, means, Course(1, seed))
-        sums += [found.figure(way) for way in found.ways[1:]]
+        sums += [reached(inner, asked, (way, wanted), means, Course(1, seed)) for way in tried]
     return tried[int(sums.argmax())]
 
 

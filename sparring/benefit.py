@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -149,19 +149,24 @@ def measure(
         means: what they may use.
         course: how often.
     """
-    classes = np.unique(real.labels)
     said = {NOTHING: _learn(real, held, None, means, course)}
     for name, way in ways.items():
         said[name] = _learn(real, held, way, means, course)
-    truth = np.searchsorted(classes, held.labels).clip(max=len(classes) - 1)
-    truth = np.where(classes[truth] == held.labels, truth, -1)
-    counts = real.counts()
-    rare = None if len(set(counts.values())) == 1 else min(counts, key=lambda label: counts[label])
-    wanted = np.arange(len(classes)) if rare is None else np.flatnonzero(classes == rare)
-    judge = Judge(truth, wanted, course.seed)
-    found = [_way(name, said, judge, classes=len(classes)) for name in said]
+    judge, rare = Judge.of(real, held, course.seed), rarest(real)
+    found = [_way(name, said, judge, classes=len(real.counts())) for name in said]
     protocol = {"held_back": len(held), "learned_from": len(real), "seeds": course.seeds, "by": means.learner.said}
     return Benefit(tuple(found), rare, protocol)
+
+
+def reached(real: Lot, held: Lot, way: tuple[Augmentation, Mapping[str, int]], means: Means, course: Course) -> float:
+    """The primary figure with what one way adds, mean over seeds and classifiers; arguments are those of measure."""
+    return float(Judge.of(real, held, course.seed).figures(_learn(real, held, way, means, course)).mean())
+
+
+def rarest(real: Lot) -> str | None:
+    """The class with the fewest items; None where all have as many."""
+    counts = real.counts()
+    return None if len(set(counts.values())) == 1 else min(counts, key=lambda label: counts[label])
 
 
 def _learn(
@@ -202,6 +207,14 @@ class Judge:
     truth: Int[np.ndarray, " n"]
     wanted: Int[np.ndarray, " c"]
     seed: int
+
+    @classmethod
+    def of(cls, real: Lot, held: Lot, seed: int) -> Self:
+        """The judge of what is said of held-back items after learning real ones."""
+        classes, rare = np.unique(real.labels), rarest(real)
+        truth = np.searchsorted(classes, held.labels).clip(max=len(classes) - 1)
+        wanted = np.arange(len(classes)) if rare is None else np.flatnonzero(classes == rare)
+        return cls(np.where(classes[truth] == held.labels, truth, -1), wanted, seed)
 
     def figures(self, said: Said, weights: Float[np.ndarray, "b n"] | None = None) -> Float[np.ndarray, "b seeds k"]:
         """The figure after each seed, by each classifier, of held-back items with these weights; one each if None."""

@@ -13,12 +13,12 @@ from sparring.benefit import Course
 from sparring.errors import RequestError
 from sparring.files import write_atomic
 from sparring.lots import Trained, held_back, lot_of, lot_of_data, maker_of, unlearned
-from sparring.modalities.image import Image, png
-from sparring.modalities.table import Table
+from sparring.modalities.image import png
 
 ORIGIN = "origin"
 """The column that tells generated from real items."""
 REAL, MADE = "real", "generated"
+_UNLABELLED = (".png", ".npy")
 
 
 def augment(  # noqa: PLR0913
@@ -62,8 +62,6 @@ def augment(  # noqa: PLR0913
 
 def _renumbered(model: Trained, found: Augmented) -> Augmented:
     """Generated rows with fresh identifiers, none of them twice; they stand behind the real ones."""
-    if not isinstance(model.modality, Table):
-        return found
     real, made = (found.lot.rows(np.flatnonzero(found.generated == which)) for which in (False, True))
     made = replace(made, items=model.modality.joined([made.items]))
     return replace(found, lot=real.joined(made))
@@ -126,10 +124,9 @@ def refuse_form(model: Trained, out: Path) -> None:
     """Refuses an output that cannot hold labelled items, or that is there already."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise RequestError(f"{out} is there already; give another -o")
-    forms = (".csv", ".tsv", ".parquet") if isinstance(model.modality, Table) else (".npz",)
+    forms = [ending for ending in model.modality.endings() if ending not in _UNLABELLED]
     if out.suffix and out.suffix.lower() not in forms:
-        what = "tables are written to" if isinstance(model.modality, Table) else "pictures are written to a folder or"
-        raise RequestError(f"'{out}': labelled {what} {', '.join(forms)}, not {out.suffix}")
+        raise RequestError(f"'{out}': labelled items are written to a folder or {', '.join(forms)}, not {out.suffix}")
 
 
 def write(model: Trained, found: Augmented, out: Path) -> None:
@@ -139,12 +136,11 @@ def write(model: Trained, found: Augmented, out: Path) -> None:
     ``generated``; of several attributes in these two folders, beside a ``labels.csv``.
     """
     lot, origin = found.lot, np.where(found.generated, MADE, REAL)
-    if isinstance(model.modality, Table):
+    if lot.is_table:
         model.modality.save(lot.items.assign(**{_free(lot.items): origin}), out)
     elif out.suffix:
         model.modality.save(np.asarray(lot.items), out, {**lot.columns, _free(lot.columns): origin})
     else:
-        assert isinstance(model.modality, Image)
         with write_atomic(out) as aside:
             _pictures(found, origin, aside)
 

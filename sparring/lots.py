@@ -14,7 +14,6 @@ from sparring.experiment import Experiment, Material, gather_again, split
 from sparring.lot import Lot
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
-from sparring.modalities.table import Table
 from sparring.randomness import derive
 
 _TRIES = 20
@@ -101,22 +100,15 @@ def lot_of(model: Trained, items: Any, labels: Any, label: str | None = None) ->
         RequestError: the items have not the model's columns or shape, or the label is not there.
         DataError: there are no labels.
     """
-    if isinstance(model.modality, Table):
-        frame = items
+    if model.modality.described():
         if labels is not None:
             label = str(label or getattr(labels, "name", None) or "")
             if not label:
                 raise RequestError("labels beside a table need the column's name; give label=")
-            frame = items.assign(**{label: list(labels)})
-        frame = conformed(frame, model.modality)
+            items = items.assign(**{label: list(labels)})
+        frame = model.modality.conformed(items)
         return Lot.of_rows(frame, label or _target(frame))
-    shape = model.modality.spec().shape
-    items = np.asarray(items)
-    if items.ndim != 4 or (items.shape[3], *items.shape[1:3]) != shape:
-        wanted = (*shape[1:], shape[0])
-        raise RequestError(
-            f"pictures of {items.shape[1:]} are not of the model's form {wanted} (height, width, channels)"
-        )
+    items = model.modality.conformed(items)
     columns = labels if isinstance(labels, Mapping) else {} if labels is None else {_own(model, label): labels}
     return _pictures(
         model, items, {str(name): np.asarray(values).astype(str) for name, values in columns.items()}, label
@@ -133,32 +125,11 @@ def lot_of_data(model: Trained, data: Dataset, label: str | None = None) -> Lot:
     if data.modality != model.modality.name:
         raise RequestError(f"the data are {data.modality}, and the model learned {model.modality.name}")
     items = data.items[np.arange(len(data))]
-    if isinstance(model.modality, Table):
+    if model.modality.described():
         return lot_of(model, items, None, label)
     if not data.attributes:
         raise DataError("the data have no labels; class folders, labels.csv or a label pattern give some")
     return lot_of(model, items, data.attributes, label)
-
-
-def conformed(frame: Any, table: Table) -> Any:
-    """A frame with the columns, order and types of the table that was learned.
-
-    Raises:
-        RequestError: a column is missing or unknown, or of another type.
-    """
-    titles = [column.title for column in table.columns]
-    frame = frame.rename(columns=str)
-    missing = [title for title in titles if title not in frame.columns]
-    unknown = [name for name in frame.columns if name not in titles]
-    if missing:
-        raise RequestError(f"the table has no column '{missing[0]}', which the model learned; give data of its columns")
-    if unknown:
-        raise RequestError(f"column '{unknown[0]}' is not one that the model learned; leave it out (data.drop)")
-    try:
-        return frame[titles].astype({column.title: column.dtype for column in table.columns})
-    except (TypeError, ValueError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise RequestError(f"the table's columns are of other types than the model's: {said}") from None
 
 
 def _target(frame: Any) -> str:

@@ -79,6 +79,14 @@ class Modality(Part):
         """Decoded items, brought within what was asked for."""
         return self.decode(encoded)
 
+    def conformed(self, items: Any) -> Any:
+        """Items of a user's in the form of those that were learned: columns in their order and types, or an array.
+
+        Raises:
+            RequestError: they are of another form.
+        """
+        return np.asarray(items)
+
     def described(self) -> dict[str, str]:
         """What each column of the data is, in words; {} where items have no columns."""
         return {}

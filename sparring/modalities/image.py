@@ -100,6 +100,12 @@ class Image(Modality):
             write_npy(path, items)
         return [path]
 
+    def conformed(self, items: Any) -> np.ndarray:
+        items, wanted = np.asarray(items), (self.height, self.width, self.channels)
+        if items.ndim != 4 or items.shape[1:] != wanted:
+            raise RequestError(f"pictures of {items.shape[1:]} are not of the model's form {wanted}")
+        return items
+
     def preview(self, items: np.ndarray, path: Path) -> None:
         with write_atomic(Path(path)) as aside:
             aside.write_bytes(png(contact_sheet(items)))

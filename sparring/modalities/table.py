@@ -237,6 +237,23 @@ class Table(Modality):
                 items.to_csv(aside, index=False, sep="\t" if ending == ".tsv" else ",", lineterminator="\n")
         return [path]
 
+    def conformed(self, items: Any) -> Frame:
+        titles = [column.title for column in self.columns]
+        frame = items.rename(columns=str)
+        missing = [title for title in titles if title not in frame.columns]
+        unknown = [name for name in frame.columns if name not in titles]
+        if missing:
+            raise RequestError(
+                f"the table has no column '{missing[0]}', which the model learned; give data of its columns"
+            )
+        if unknown:
+            raise RequestError(f"column '{unknown[0]}' is not one that the model learned; leave it out (data.drop)")
+        try:
+            return frame[titles].astype({column.title: column.dtype for column in self.columns})
+        except (TypeError, ValueError) as error:
+            said = " ".join(str(error).split())[:120]
+            raise RequestError(f"the table's columns are of other types than the model's: {said}") from None
+
     def preview(self, items: Frame, path: Path) -> None:
         """How often each choice of each column is made, and beside each bar how often the data have it."""
         learned = [place for place in self.places() if place.spans]

@@ -12,11 +12,11 @@ import numpy as np
 
 import sparring
 
-FEW = 300
+FEW = 150
 
 
 def main() -> None:
-    """Learns 300 digits, adds as many generated ones, and measures on the others."""
+    """Learns 150 digits, adds as many generated ones, and measures on the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, help="length by the clock")
     parser.add_argument("--steps", type=int, help="length in generator updates")

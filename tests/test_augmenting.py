@@ -116,7 +116,9 @@ def test_pictures_go_into_class_folders_that_tell_their_origin_and_can_be_learne
     digits, tmp_path, capsys, monkeypatch
 ):
     out = tmp_path / "more"
-    monkeypatch.setattr("sparring.augmenting.learner_of", lambda modality: PicturesLearner(updates=5, passes=1))
+    monkeypatch.setattr(
+        "sparring.augmenting.learner_of", lambda modality: PicturesLearner(updates=5, passes=1, batch=256)
+    )
     assert (
         cli.main(["augment", str(digits), "digits", "-o", str(out), "--factor", "1.1", "--seeds", "1", "--json"]) == 0
     )

@@ -60,9 +60,9 @@ def test_the_figure_is_that_of_scikit_learn(wanted):
 
 
 def test_the_interval_of_a_paired_difference_holds_the_truth_as_often_as_it_says():
-    """Two classifiers right on 70 and 75 % of items: the interval holds .05 in about 95 of 100 draws."""
+    """Two classifiers right on 70 and 75 % of items: the interval holds .05 in about 57 of 60 draws or more."""
     held = 0
-    for seed in range(100):
+    for seed in range(60):
         source = np.random.default_rng(seed)
         truth = np.tile([0, 1], 300)
         said = [np.where(source.random((3, 1, 600)) < share, truth, 1 - truth) for share in (0.75, 0.7)]
@@ -70,7 +70,7 @@ def test_the_interval_of_a_paired_difference_holds_the_truth_as_often_as_it_says
         assert reading.low is not None
         assert reading.high is not None
         held += reading.low <= 0.05 <= reading.high
-    assert 88 <= held <= 100
+    assert 52 <= held <= 60
 
 
 def test_a_table_for_people_and_plain_values():

@@ -30,7 +30,7 @@ class PicturesLearner(Learner):
 
     width: int = Field(default=8, ge=4, le=512, description="channels of the first layer")
     batch: int = Field(default=32, ge=2, le=4096, description="pictures of an update")
-    updates: int = Field(default=400, ge=1, description="updates at least")
+    updates: int = Field(default=300, ge=1, description="updates at least")
     passes: int = Field(default=4, ge=1, le=1000, description="passes over the real pictures at least")
     rate: float = Field(default=3e-3, gt=0, le=1, description="highest learning rate of the one-cycle schedule")
 

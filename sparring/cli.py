@@ -15,6 +15,7 @@ from sparring import __version__
 from sparring.adding import augment
 from sparring.errors import DataError, RequestError, SparringError, choices
 from sparring.judging import compare, report
+from sparring.manual import DATA, JUDGE, LEARN, LENGTH, MAKE, OTHER, PLACE, PRIVACY, Columns, epilogue
 from sparring.options import (
     Applying,
     Asked,
@@ -40,29 +41,30 @@ from sparring.printing import print_json, print_result, say
 app = App(
     name="sparring",
     help="Learns the likeness of your data with a generative adversarial network, and makes more of it.",
-    help_epilogue="--debug with any command shows where an error came from.",
+    help_epilogue=epilogue(),
     help_format="plaintext",
-    help_formatter="plain",
+    help_formatter=Columns(),
     default_parameter=Parameter(negative=(), show_default=False),
     suppress_keyboard_interrupt=False,
     version=__version__,
 )
 app["--help"].help = "show this, or what a command takes"
 app["--version"].help = "show the version"
+app["--help"].group = app["--version"].group = OTHER
 
 
-@app.command
+@app.command(group=LEARN, sort_key=2, help_epilogue=epilogue("train"))
 def train(  # noqa: PLR0913
     data: Data,
     /,
     *,
-    place: Annotated[Place | None, Parameter("*")] = None,
-    length: Annotated[Length | None, Parameter("*")] = None,
-    reading: Annotated[Reading | None, Parameter("*")] = None,
-    promise: Annotated[Promise | None, Parameter("*")] = None,
-    metrics: Metrics = None,
+    place: Annotated[Place | None, Parameter("*", group=PLACE)] = None,
+    length: Annotated[Length | None, Parameter("*", group=LENGTH)] = None,
+    reading: Annotated[Reading | None, Parameter("*", group=DATA)] = None,
+    promise: Annotated[Promise | None, Parameter("*", group=PRIVACY)] = None,
+    metrics: Annotated[Metrics, Parameter(group=PLACE)] = None,
 ) -> None:
-    """Learn the data; stops at the first limit that is given."""
+    """Learn the data; stops at the first limit that is given, else at the recipe's length."""
     from sparring import api, display
     from sparring.tasks.generation import Generation
 
@@ -88,7 +90,7 @@ def train(  # noqa: PLR0913
     print(f"       sparring evaluate {out}")
 
 
-@app.command
+@app.command(group=MAKE, sort_key=1, help_epilogue=epilogue("sample"))
 def sample(  # noqa: PLR0913
     run: RunFolder,
     /,
@@ -122,7 +124,7 @@ def sample(  # noqa: PLR0913
     print(path)
 
 
-@app.command
+@app.command(group=JUDGE, sort_key=4, help_epilogue=epilogue("score"))
 def score(run: RunFolder, data: Data, /, *, as_json: Json = False, plugin: Plugin = None) -> None:
     """Give the discriminator's verdict on each item."""
     from sparring import api
@@ -140,7 +142,7 @@ def score(run: RunFolder, data: Data, /, *, as_json: Json = False, plugin: Plugi
             print(f"{verdict:.6g}\t{name}")
 
 
-@app.command
+@app.command(group=MAKE, sort_key=2, help_epilogue=epilogue("apply"))
 def apply(
     run: RunFolder,
     /,
@@ -163,7 +165,7 @@ def apply(
         raise DataError(f"{len(done.failed)} of {len(done.failed) + len(done.written)} pictures failed")
 
 
-@app.command
+@app.command(group=JUDGE, sort_key=1, help_epilogue=epilogue("evaluate"))
 def evaluate(  # noqa: PLR0913
     run: RunFolder,
     /,
@@ -186,12 +188,12 @@ def evaluate(  # noqa: PLR0913
     print_result(found, as_json)
 
 
-app.command(augment)
-app.command(compare)
-app.command(report)
+app.command(augment, group=MAKE, sort_key=3, help_epilogue=epilogue("augment"))
+app.command(compare, group=JUDGE, sort_key=2, help_epilogue=epilogue("compare"))
+app.command(report, group=JUDGE, sort_key=3, help_epilogue=epilogue("report"))
 
 
-@app.command
+@app.command(group=LEARN, sort_key=1, help_epilogue=epilogue("check"))
 def check(
     data: Data,
     /,
@@ -210,7 +212,7 @@ def check(
     print_result(checks.check(data, **asked), as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", group=LEARN, sort_key=3, help_epilogue=epilogue("list"))
 def list_parts(
     kind: Annotated[str | None, Parameter(help="loss, network, recipe …; all kinds by default")] = None,
     /,

@@ -98,8 +98,10 @@ def test_help_imports_nothing_heavy(words):
 def test_help_names_what_works_and_nothing_else(call):
     code, out, err = call("--help")
     assert (code, err) == (0, "")
-    listed = [line.split(":")[0].strip() for line in out.partition("Commands:")[2].splitlines() if ":" in line]
-    assert set(listed) - {"--help, -h", "--version"} == set(COMMANDS)
+    groups, _, below = out.partition("Examples:")
+    listed = [line.split()[0] for line in groups.splitlines() if line.startswith("  ")]
+    assert set(listed) - {"--help,", "--version"} == set(COMMANDS)
+    assert "sparring train digits" in below
     assert "--debug" in out
 
 

@@ -47,7 +47,7 @@ FLOORS = {
     **dict.fromkeys(["audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7),
     **dict.fromkeys(["comparison", "sheets", "board", "measuring"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
-    **dict.fromkeys(["cli", "adding", "judging", "options", "printing", "web", "__main__"], 10),
+    **dict.fromkeys(["cli", "adding", "judging", "manual", "options", "printing", "web", "__main__"], 10),
 }
 
 

@@ -182,7 +182,8 @@ def score(run: str | Path | Model, data: str | Path | DataSource | np.ndarray) -
     if isinstance(data, np.ndarray):
         return model.score(data)
     read = model.read(data)
-    return dict(zip(read.names, model.score(read.items[np.arange(len(read))], read.attributes).tolist(), strict=True))
+    verdicts = model.score(read.items[np.arange(len(read))], read.attributes or None)
+    return dict(zip(read.names, verdicts.tolist(), strict=True))
 
 
 def apply(  # noqa: PLR0913

@@ -72,6 +72,12 @@ def train(  # noqa: PLR0913
     if "out" not in asked:
         asked["out"] = api.default_out(data, asked.get("task", Generation.name))
     out = asked["out"]
+    if metrics is not None:
+        from sparring.jury import wished
+
+        # Refused now, not after an hour of training.
+        api.import_plugins(asked.get("plugin", ()))
+        wished(separated(metrics) or (), None, None)
     if os.environ.get("RANK", "0") != "0":
         # One of many processes that torchrun started; the first one speaks.
         api.train(data, **asked)
@@ -300,7 +306,7 @@ def _sentence(error: CycloptsError) -> str:
     """The message of a word that does not fit, as one clause."""
     if isinstance(error, UnusedCliTokensError):
         return f"'{' '.join(error.unused_tokens or [])}' is more than this command takes"
-    text = " ".join(str(error).split()).rstrip(".")
+    text = " ".join(str(error).partition(" Available commands:")[0].split()).rstrip(".")
     return text[:1].lower() + text[1:]
 
 

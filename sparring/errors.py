@@ -55,12 +55,20 @@ class Divergence(TrainingError):
     """A loss or a gradient is not finite."""
 
 
+_LISTED = 40
+"""Choices beyond which only the nearest are named."""
+
+
 def choices(wrong: str, noun: str, there_are: list[str]) -> str:
     """One line that refuses ``wrong`` and names what there is, the nearest first."""
     import difflib
 
     near = difflib.get_close_matches(wrong, there_are, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    listed = ", ".join(sorted(there_are)) or "none"
+    shown = sorted(there_are)
+    if len(shown) > _LISTED:
+        shown = sorted(difflib.get_close_matches(wrong, there_are, n=_LISTED // 4, cutoff=0))
+        shown.append(f"and {len(there_are) - len(shown)} more")
+    listed = ", ".join(shown) or "none"
     said = wrong if len(wrong) <= 80 else f"{wrong[:77]}..."
     return f"no {noun} is called '{said}'{hint}; there are {listed}"

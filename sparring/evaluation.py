@@ -82,22 +82,26 @@ class Evaluation:
     def lines(self) -> list[str]:
         """A table for people."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row.baselines))
-        head = f"{'metric':<34}{'value':>11}{'95 % interval':>22}{'floor':>11}"
+        intervals = ["" if r.low is None or r.high is None else f"{r.low:.4g} to {r.high:.4g}" for r in self.rows]
+        first = max([34, *(len(row.name) + 1 for row in self.rows)])
+        third = max([22, *(len(text) + 2 for text in intervals)])
+        head = f"{'metric':<{first}}{'value':>11}{'95 % interval':>{third}}{'floor':>11}"
         lines = [head + "".join(f"{name:>{len(name) + 3}}" for name in columns)]
-        for row in self.rows:
-            interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
+        for row, interval in zip(self.rows, intervals, strict=True):
             told = [f"{row.baselines[n]:.4g}" if n in row.baselines else "" for n in columns]
             beside = "".join(f"{text:>{len(n) + 3}}" for n, text in zip(columns, told, strict=True))
             floor = "" if row.floor is None else f"{row.floor:.4g}"
-            lines.append(f"{row.name:<34}{row.value:>11.4g}{interval:>22}{floor:>11}{beside}".rstrip())
+            lines.append(f"{row.name:<{first}}{row.value:>11.4g}{interval:>{third}}{floor:>11}{beside}".rstrip())
         lines += [f"{name}: not taken, {reason}" for name, reason in self.refused.items()]
         beaten = f"; {', '.join(columns)}: for items made without a model" if columns else ""
-        lines.append(f"floor: the same number for held-back real items{beaten}; " + ", ".join(_said(self.protocol)))
+        real = self.protocol.get("floor", "held-back real items")
+        lines.append(f"floor: the same number for {real}{beaten}; " + ", ".join(_said(self.protocol)))
         return lines
 
 
 def _said(protocol: dict[str, Any]) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value}" for name, value in protocol.items() if not isinstance(value, dict)]
+    told = {name: value for name, value in protocol.items() if name != "floor" and not isinstance(value, dict)}
+    return [f"{name.replace('_', ' ')} {value}" for name, value in told.items()]
 
 
 class Gauge:
@@ -125,7 +129,13 @@ class Gauge:
         self.fitted = self.jury.fit(take(material, splits.train, 2 * count).items, None)
         self.floor, self.test = (evidence(take(material, rows, count), self.fitted) for rows in (learned, reference))
         name = "select" if self.held else "train"
-        self.protocol = {"features": _named(self.fitted), "reference": f"{len(reference)} of {name}", "seed": seed}
+        alone = "" if self.held else ", and none is held back: copies of them would look best"
+        self.protocol = {
+            "features": _named(self.fitted),
+            "reference": f"{len(reference)} of {name}",
+            "floor": f"training items{alone}",
+            "seed": seed,
+        }
 
     def __call__(self, made: Specimens, scores: tuple[np.ndarray, np.ndarray] | None = None) -> Evaluation:
         """The numbers of what a model makes.

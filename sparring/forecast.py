@@ -42,7 +42,8 @@ class Forecast:
     def lines(self) -> list[str]:
         """For people."""
         players = ", ".join(f"{name} {count:,} parameters" for name, count in self.parameters.items())
-        each = f"{self.seconds / self.steps * 1000:.3g} ms each"
+        span = self.seconds / self.steps
+        each = f"{span:.2g} s each" if span >= 1 else f"{span * 1000:.3g} ms each"
         return [
             f"trains   {self.game}",
             f"players  {players}",

@@ -17,7 +17,8 @@ from sparring.codec import Codec, read_experiment
 from sparring.errors import RequestError, RunError
 from sparring.experiment import Experiment, Material, gather, gather_privately
 from sparring.leaks import refuse_selection
-from sparring.limits import Limits
+from sparring.limits import Bound, Limits
+from sparring.measuring import Measuring
 from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
 from sparring.privacy import keep_secret, secret, secret_seed
@@ -62,6 +63,9 @@ def steps(  # noqa: PLR0913
         if experiment.training.privacy is not None:
             refuse_selection(limits.until)
         material = material or _gathered(experiment, run)
+        _refuse_place(run, experiment)
+        if limits.until is not None:
+            Measuring(run, experiment, material).refuse(Bound.parse(limits.until))
         with run.lock() if is_first() else nullcontext():
             if is_first():
                 _begin(run, experiment, material, resume=resume, overwrite=overwrite)
@@ -76,6 +80,24 @@ def steps(  # noqa: PLR0913
         torch.set_num_threads(threads)
         if joined and dist.is_initialized():
             _leave()
+
+
+def _refuse_place(run: Run, experiment: Experiment) -> None:
+    """Refuses to put a run where a file is, or among the data that it learns from.
+
+    Raises:
+        RequestError: the folder cannot or should not be made.
+    """
+    folder = run.folder.resolve()
+    taken = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if taken.is_file():
+        raise RequestError(f"--out {run.folder}: {taken} is a file; choose a folder")
+    path = getattr(experiment.data, "path", None)
+    data = None if path is None else Path(path).expanduser().resolve()
+    if data is not None and data.is_dir() and folder.is_relative_to(data):
+        raise RequestError(
+            f"--out {run.folder} lies in the data {path}, and what is drawn there would be read as data; choose another"
+        )
 
 
 def _gathered(experiment: Experiment, run: Run) -> Material:

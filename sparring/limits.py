@@ -1,5 +1,6 @@
 """Limits of a run, and bounds on metrics."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,10 +43,14 @@ class Bound:
         Raises:
             RequestError: the metric is not among the values.
         """
-        for name, value in values.items():
-            if self.metric in (name, name.partition("[")[0]):
-                return value < self.limit if self.below else value > self.limit
-        raise RequestError(f"until: no metric is called '{self.metric}'; there are {', '.join(values)}")
+        value = self.of(values)
+        if value is None:
+            raise RequestError(f"until: no metric is called '{self.metric}'; there are {', '.join(values)}")
+        return value < self.limit if self.below else value > self.limit
+
+    def of(self, values: Mapping[str, float]) -> float | None:
+        """The value that is bounded, or None where it is not there."""
+        return next((v for name, v in values.items() if self.metric in (name, name.partition("[")[0])), None)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("minutes", "steps", "images"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise RequestError(f"{name} = {value}: must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise RequestError(f"{name} = {value}: must be above 0" + " and finite" * (value == math.inf))
         if self.until is not None:
             Bound.parse(self.until)

@@ -6,7 +6,9 @@ import torch
 from sparring import evaluation
 from sparring.best import chosen, keep_if_best
 from sparring.data.reader import Batches
+from sparring.errors import RequestError
 from sparring.experiment import Experiment, Material
+from sparring.limits import Bound
 from sparring.run import Run
 from sparring.specimens import specimens
 from sparring.tasks.picture import PictureTask
@@ -29,6 +31,21 @@ class Measuring:
         self.run, self.experiment, self.material = run, experiment, material
         self.gauge: evaluation.Gauge | None = None
 
+    def refuse(self, bound: Bound) -> None:
+        """Refuses a bound on what will not be among the numbers, before anything is trained.
+
+        Raises:
+            RequestError: no number has that name, or it cannot be taken of these data.
+        """
+        learned = evaluation.take(self.material, self.material.splits.train, evaluation.QUICK_COUNT)
+        found, wanted = self._ready()(learned), bound.metric.partition("[")[0]
+        restores = isinstance(self.experiment.task, PictureTask)
+        if wanted in found.refused and not restores:
+            raise RequestError(f"until: {wanted} cannot be taken here: {found.refused[wanted]}")
+        # Numbers of pairs, and of the discriminator's scores, can only be taken once there is a model.
+        if not any(wanted.startswith(metric) for metric in found.refused):
+            bound.holds({row.name: row.value for row in found.rows})
+
     def due(self, engine: Engine) -> bool:
         """Whether numbers are planned for the step that was just done."""
         return engine.plan.measures(engine.step_number, self.experiment.training.measure)
@@ -36,17 +53,22 @@ class Measuring:
     def __call__(self, engine: Engine) -> evaluation.Evaluation:
         """Appends the numbers to ``metrics.jsonl``, and keeps the model where it is the best."""
         count, task = evaluation.QUICK_COUNT, self.experiment.task
-        self.gauge = self.gauge or evaluation.Gauge(task, self.material, count=count)
+        gauge = self._ready()
         made = specimens(engine, self.experiment, self.material, self.run.codec, count)
         judges = task.game.adversarial and not isinstance(task, PictureTask) and engine.select is not None
         scores = (_scores(engine, engine.train), _scores(engine, engine.select)) if judges else None
-        found = self.gauge(made, scores)
+        found = gauge(made, scores)
         step, wanted = engine.step_number, self.experiment.training.best
         self.run.append("metrics", {"step": step, **found.to_json()})
-        number = chosen(found, wanted) if wanted != "none" and self.gauge.held else None
+        number = chosen(found, wanted) if wanted != "none" and gauge.held else None
         if number is not None:
             keep_if_best(self.run, number, step, dict(engine.averages.state_dict()))
         return found
+
+    def _ready(self) -> evaluation.Gauge:
+        task = self.experiment.task
+        self.gauge = self.gauge or evaluation.Gauge(task, self.material, count=evaluation.QUICK_COUNT)
+        return self.gauge
 
 
 @torch.no_grad()

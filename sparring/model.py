@@ -236,6 +236,8 @@ class Model:
         count: int | None = None,
     ) -> Evaluation:
         """Judges the model, as :func:`sparring.evaluate` does."""
+        if count is not None and count < 1:
+            raise RequestError(f"count = {count}: at least one generated item must be asked for")
         material = self._material(against)
         jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
         judged = Judged(lambda n: self._judged_items(material, n), self._verdict_on)

@@ -317,7 +317,9 @@ class Session:
     def _stop_if_similar_enough(self, found: evaluation.Evaluation | None) -> Iterator[Record]:
         if self.limits.until is None:
             return
-        reached = found is not None and Bound.parse(self.limits.until).holds({r.name: r.value for r in found.rows})
+        bound, values = Bound.parse(self.limits.until), {r.name: r.value for r in found.rows} if found else {}
+        # A number that cannot be taken now, of a model that makes no sense yet, is no reason to stop.
+        reached = bound.of(values) is not None and bound.holds(values)
         if self._agreed(int(reached)):
             self._amend(self.engine, self.engine.step_number)
             yield self._record({}, 0.0, f"{self.limits.until} is reached")

@@ -112,7 +112,7 @@ def test_the_version_is_the_packages(call):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trane", "x"], ["trane", "train", "'sparring --help'"]),
+        (["trane", "x"], ["trane", "\"train\"?; 'sparring --help'"]),
         (["train"], ["DATA", "'sparring train --help'"]),
         (["train", "x", "--stepz", "3"], ["--stepz", "--steps"]),
         (["train", "x", "--steps", "many"], ["--steps", "many"]),
@@ -229,6 +229,8 @@ def test_overwriting_starts_again(call, pictures, tmp_path):
         (["--set", "game.los=hinge"], ["los"]),
         (["--set", "training.batch=none"], ["training.batch"]),
         (["--size", "huge"], ["size", "huge"]),
+        (["--size", "12x"], ["size = '12x'", "48x64"]),
+        (["--metrics", "fdi"], ["fdi", "frechet"]),
         (["--attributes", "colour"], ["colour", "label"]),
         (["--device", "tpu"], ["tpu", "cpu"]),
         (["--plugin", "no_such_module"], ["no_such_module"]),
@@ -369,6 +371,16 @@ def test_an_evaluation_has_floors_for_people_and_for_programs(call, trained):
     read = json.loads(call("evaluate", trained[0], "--count", "64", "--json")[1])
     assert read["metrics"]
     assert all(row["name"] in out for row in read["metrics"])
+
+
+def test_items_without_labels_are_scored_by_a_model_that_knows_some(call, trained, tmp_path):
+    Image.fromarray(np.full((8, 8), 90, np.uint8)).save(tmp_path / "only.png")
+    code, out, err = call("score", trained[0], tmp_path)
+    assert (code, out.split("\t")[1]) == (0, "only.png\n"), err
+
+
+def test_at_least_one_item_is_evaluated(call, trained):
+    assert refused(call("evaluate", trained[0], "--count", "0"), 2, "count = 0")
 
 
 def test_an_unknown_metric_is_refused_by_name(call, trained):

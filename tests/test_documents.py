@@ -20,7 +20,8 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 
 
 def blocks(page, language=""):
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return [text for spoken, text in fenced if spoken == language]
 
 
 def commands():
@@ -118,3 +119,11 @@ def test_the_constraints_pin_versions_and_name_no_place_of_a_machine():
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\d.]+", pin) for pin in pins)
     assert "torch==2.13.0" in pins
+
+
+def test_the_tree_in_the_readme_names_every_module_and_folder():
+    (tree,) = [block for block in blocks(ROOT / "README.md") if block.startswith("sparring/\n")]
+    there = [path for path in (ROOT / "sparring").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    names = {path.name + "/" * path.is_dir() for path in there} - {"__init__.py"}
+    assert not names - set(tree.split()), "name it in the README's tree"
+    assert not {word for word in tree.partition("tests/")[0].split() if word.endswith(".py")} - names

@@ -37,3 +37,10 @@ def test_where_there_is_no_choice_the_message_says_none():
 
 def test_a_very_long_word_is_cut_short_in_the_message():
     assert choices("x" * 10_000, "metric", ["fid"]) == f"no metric is called '{'x' * 77}...'; there are fid"
+
+
+def test_of_very_many_choices_the_nearest_are_named_and_the_others_counted():
+    said = choices("w41", "class", [f"w{number}" for number in range(200)])
+    assert "did you mean 'w41'" in said
+    assert said.endswith("and 190 more")
+    assert len(said) < 160

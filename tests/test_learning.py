@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sparring import evaluation
 from sparring.api import Interrupted, score, train
@@ -203,13 +204,62 @@ def test_a_bound_that_cannot_be_read_is_refused(text):
         Bound.parse(text)
 
 
-def test_a_bound_on_an_unknown_metric_names_the_choices(tmp_path, proposal):
-    with pytest.raises(RequestError, match=r"no metric is called 'fid'; there are .*kid"):
-        played(tmp_path / "run", proposal, Limits(steps=400, until="fid<3"))
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [("fid<3", "no metric is called 'fid'; there are .*kid"), ("inception-score>3", r"there are .*kid")],
+)
+def test_a_bound_that_nothing_can_keep_is_refused_before_anything_is_written(tmp_path, proposal, until, said):
+    with pytest.raises(RequestError, match=said):
+        played(tmp_path / "run", proposal, Limits(steps=1, until=until))
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"steps": -1}, {"images": 0}, {"minutes": float("nan")}])
-def test_limits_must_be_above_zero(wrong):
+def test_a_bound_on_what_few_data_do_not_allow_says_why(tmp_path):
+    few = propose(np.zeros((12, 8, 8), np.uint8), store=tmp_path / "data", recipe="dense", settings=(*FIXED, *SMALL))
+    with pytest.raises(RequestError, match="until: frechet cannot be taken here: 12 reference items are fewer"):
+        played(tmp_path / "run", few, Limits(steps=1, until="frechet<3"))
+
+
+def test_a_number_that_is_missing_for_once_does_not_keep_a_bound():
+    bound = Bound.parse("kid<3")
+    assert bound.of({"kid[random-conv]": 2.0}) == 2.0
+    assert bound.of({"frechet[random-conv]": 2.0}) is None
+
+
+def test_a_run_is_not_put_among_its_data_nor_where_a_file_is(tmp_path):
+    (tmp_path / "data").mkdir()
+    for number in range(3):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / "data" / f"{number}.png")
+    found = propose(str(tmp_path / "data"), recipe="dense", settings=(*FIXED, *SMALL))
+    for inside in (tmp_path / "data", tmp_path / "data" / "run"):
+        with pytest.raises(RequestError, match="lies in the data"):
+            played(inside, found, Limits(steps=1))
+    with pytest.raises(RequestError, match=r"0\.png is a file; choose a folder"):
+        played(tmp_path / "data" / "0.png" / "run", found, Limits(steps=1))
+    assert len(list((tmp_path / "data").iterdir())) == 3
+
+
+def test_numbers_of_data_that_are_all_learned_from_say_so(tmp_path):
+    few = propose(np.zeros((12, 8, 8), np.uint8), store=tmp_path / "data", recipe="dense", settings=(*FIXED, *SMALL))
+    played(tmp_path / "run", few, Limits(steps=1))
+    (taken,) = Run(tmp_path / "run").records("metrics")
+    lines = evaluation.Evaluation.from_json(taken).lines()
+    assert "floor: the same number for training items, and none is held back" in lines[-1]
+    assert "held-back real" not in lines[-1]
+
+
+def test_numbers_keep_apart_in_their_columns():
+    long = evaluation.Row("membership-distance-tpr-at-1%[random-conv]", 66050.0, 65420.0, 66680.0, 0.5)
+    wide = evaluation.Row("kid", 1.0, 1.111e-30, 2.222e-30, 0.5)
+    head, *rows = evaluation.Evaluation((long, wide)).lines()[:3]
+    assert "6.605e+04  6.542e+04 to 6.668e+04" in rows[0]
+    assert all(row.rindex("0.5") + 3 == len(head) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"minutes": 0.0}, {"steps": -1}, {"images": 0}, {"minutes": float("nan")}, {"minutes": float("inf")}]
+)
+def test_limits_must_be_above_zero_and_finite(wrong):
     with pytest.raises(RequestError, match="must be above 0"):
         Limits(**wrong)
 

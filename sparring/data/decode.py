@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,6 +176,9 @@ def opened(stream: BufferedIOBase, max_pixels: int) -> Iterator[Image.Image]:
             yield image
     except DataError:
         raise
+    except Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        raise DataError(f"bomb-sized: {count[0] if count else 'its'} pixels are more than {max_pixels=}") from None
     except Exception as error:  # damaged bytes make Pillow's readers raise anything
         raise DataError(_reason(error)) from None
 
@@ -189,8 +193,6 @@ def _formats() -> tuple[str, ...]:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture, or its first bytes are damaged"
-    if isinstance(error, Image.DecompressionBombError):
-        return "bomb-sized"
     if isinstance(error, MemoryError):
         return "needs more memory than there is"
     text = " ".join(str(error).split())
@@ -216,7 +218,8 @@ def _traits(image: Image.Image) -> frozenset[str]:
 
 def _deep_colour(image: Image.Image) -> bool:
     """Whether the file holds 16 bits a channel that Pillow reads at 8."""
-    return image.format == "PNG" and not image.mode.startswith("I") and "16" in str(getattr(image, "tile", ""))
+    stored = [str(tile[3]) for tile in getattr(image, "tile", ())]
+    return image.format == "PNG" and not image.mode.startswith("I") and any(";16" in kind for kind in stored)
 
 
 def _header_orientation(image: Image.Image) -> int:

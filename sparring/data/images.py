@@ -35,7 +35,10 @@ def _size(value: Any) -> Any:
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
     if isinstance(value, str):
-        value = [int(part) if part.strip().isdecimal() else part for part in re.split(r"[x,]", value.lower())]
+        parts = [part.strip() for part in re.split(r"[x,]", value.lower())]
+        if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+            raise ValueError("give a side, such as 64, or height and width, such as 48x64")
+        value = [int(part) for part in parts]
     elif isinstance(value, int) and not isinstance(value, bool):
         value = [value]
     if isinstance(value, list) and len(value) == 1:

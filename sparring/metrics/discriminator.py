@@ -42,7 +42,7 @@ class Discriminator(Metric):
         """Scores of all three sides must be there and finite."""
         for side, noun in ((train, "training"), (test, "reference"), (fake, "judged")):
             if side.scores is None:
-                return "there is no discriminator"
+                return "there are no scores of a discriminator, or none of held-back items"
             if not np.isfinite(side.scores).all():
                 return f"the discriminator's scores of {noun} items are not all finite"
             least = 2 * LEAST if side is fake else LEAST

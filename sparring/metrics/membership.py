@@ -35,7 +35,7 @@ class Membership(Metric):
         """Scores of real items must be there and finite."""
         for side, noun in ((train, "training"), (test, "reference")):
             if side.scores is None:
-                return "there is no discriminator"
+                return "there are no scores of a discriminator, or none of held-back items"
             if not np.isfinite(side.scores).all():
                 return f"the discriminator's scores of {noun} items are not all finite"
             if len(side.scores) < LEAST:

@@ -1,5 +1,6 @@
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -213,7 +214,6 @@ def test_only_the_first_frame_of_an_animation_is_used():
 
 def test_colour_of_sixteen_bits_is_read_at_eight_and_said():
     rows = b"".join(b"\0" + struct.pack(">6H", *[65535, 0, 256] * 2) for _ in range(2))
-    import zlib
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -223,6 +223,18 @@ def test_colour_of_sixteen_bits_is_read_at_eight_and_said():
     picture = decode(data, Form(2, 2))
     assert "deep colour" in picture.traits
     assert picture.pixels[0, 0].tolist() == [255, 0, 1]
+
+
+def test_a_picture_of_sixteen_pixels_a_side_has_no_sixteen_bits():
+    assert decode(encoded(Image.new("RGB", (16, 16))), Form(16, 16)).traits == set()
+
+
+def test_a_bomb_that_pillow_refuses_itself_is_named_with_its_size():
+    data = bytearray(encoded(Image.new("1", (300, 200))))
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    with pytest.raises(DataError, match="bomb-sized: 3600000000 pixels are more than max_pixels=100000000"):
+        look(io.BytesIO(bytes(data)), 100_000_000)
 
 
 def test_a_bomb_is_refused_by_its_header():

@@ -117,7 +117,10 @@ def test_equal_scores_tell_nothing():
 def test_membership_needs_scores_of_real_items_alone():
     scored = evidence(TRAIN, np.arange(400.0)), evidence(HELD, np.arange(300.0) - 200)
     assert Membership().refusal(*scored, evidence(OTHER)) is None
-    assert Membership().refusal(evidence(TRAIN), scored[1], scored[0]) == "there is no discriminator"
+    assert (
+        Membership().refusal(evidence(TRAIN), scored[1], scored[0])
+        == "there are no scores of a discriminator, or none of held-back items"
+    )
     found = Membership()(*scored, evidence(OTHER))
     assert found["membership-auc"].low > 0.5
 

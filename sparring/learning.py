@@ -72,7 +72,10 @@ def steps(  # noqa: PLR0913
             if dist.is_initialized():
                 dist.barrier()
             with told_when_it_runs_out(experiment.training.batch, experiment.training.accumulate):
-                yield from Session(run, experiment, material, limits, where).play()
+                session = Session(run, experiment, material, limits, where)
+                if resume and not session.engine.step_number:
+                    session.notes.insert(0, f"{run.folder} holds no checkpoint to go on from: starts at the first step")
+                yield from session.play()
             if joined and dist.is_initialized():
                 # A process that leaves the group while another still talks to it is aborted.
                 dist.barrier()

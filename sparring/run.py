@@ -317,8 +317,12 @@ def _restored(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.touch()
+    mode = path.stat().st_mode & 0o777
     try:
         safetensors.torch.save_file(plain, path)
+        # It lets nobody but the owner read; a model may be read by whoever may read the rest of the run.
+        path.chmod(mode)
     except safetensors.SafetensorError as error:  # the system's errors come as text
         found = re.search(r"os error (\d+)", str(error))
         code = int(found[1]) if found else errno.EIO

@@ -188,7 +188,9 @@ def test_denoising_is_learned(tmp_path):
 def test_a_restorer_is_judged_beside_simple_means(tmp_path, task):
     settings = [*SMALL, "network.width=4", "network.judge.width=4"] + (["task.scale=2"] if "super" in task else [])
     model = sparring.train("digits", out=tmp_path / "run", task=task, steps=2, settings=settings)
-    found = model.evaluate(count=20, metrics=["psnr", "perceptual-distance", "kid", "hole-psnr"])
+    found = model.evaluate(
+        count=20, metrics=["psnr", "perceptual-distance", "kid", "hole-psnr"], features="random-conv"
+    )
     rows = {row.name.partition("[")[0]: row for row in found.rows}
     assert {"psnr", "perceptual", "kid"} <= set(rows)
     assert ("hole-psnr" in rows) == (task == "inpainting")

@@ -200,7 +200,8 @@ def test_a_run_is_not_trained_again_unasked(call, pictures, trained):
 
 def test_a_run_goes_on_with_the_same_settings_only(call, pictures, tmp_path):
     words = ["train", pictures, "--out", tmp_path / "r", *QUICK]
-    assert call(*words, "--steps", "1", "--resume")[0] == 0
+    code, _, err = call(*words, "--steps", "1", "--resume")
+    assert (code, "no checkpoint to go on from: starts" in err) == (0, True)
     assert refused(call(*words, "--steps", "2", "--resume", "--seed", "5"), 2, "seed")
     assert refused(call(*words, "--resume", "--set", "training.batch=9"), 2, "training.batch = 8")
     code, _, err = call(*words, "--steps", "2", "--resume")

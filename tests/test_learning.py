@@ -330,17 +330,23 @@ def test_an_unconditional_model_cannot_be_asked(tmp_path):
         load(tmp_path / "run").sample(2, condition={"label": "3"})
 
 
-def test_an_evaluation_names_features_floor_and_protocol(tmp_path, proposal):
-    played(tmp_path / "run", proposal, Limits(steps=20))
-    model = load(tmp_path / "run")
-    found = model.evaluate()
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, proposal):
+    """A run of twenty steps, and its evaluation."""
+    folder = tmp_path_factory.mktemp("evaluated") / "run"
+    played(folder, proposal, Limits(steps=20))
+    return folder, load(folder).evaluate()
+
+
+def test_an_evaluation_names_features_floor_and_protocol(evaluated):
+    folder, found = evaluated
     rows = {row.name: row for row in found.rows}
     assert rows["kid[classifier]"].floor is not None
     assert rows["kid[classifier]"].value > rows["kid[classifier]"].floor
     assert rows["discriminator-accuracy"].low is not None
     assert found.protocol["features"] == "classifier"
     assert json.loads(json.dumps(found.to_json())) == found.to_json()
-    assert model.evaluate().rows == found.rows
+    assert load(folder).evaluate().rows == found.rows
 
 
 def shades(seed, count=300):
@@ -361,10 +367,9 @@ def test_data_in_memory_are_kept_with_the_run_that_learned_them(tmp_path):
     assert model.evaluate(metrics=["kid"]).rows
 
 
-def test_an_overwritten_run_leaves_no_features_of_its_data(tmp_path, proposal):
+def test_an_overwritten_run_leaves_no_features_of_its_data(tmp_path, proposal, evaluated):
     run = tmp_path / "run"
-    played(run, proposal, Limits(steps=2))
-    load(run).evaluate(metrics=["kid"])
+    shutil.copytree(evaluated[0], run)
     assert list((run / "features").iterdir())
     played(run, proposal, Limits(steps=2), overwrite=True)
     assert not (run / "features").exists()
@@ -375,7 +380,7 @@ def test_a_model_reads_other_arrays_as_it_read_its_own(tmp_path, proposal):
     played(tmp_path / "run", proposal, Limits(steps=2))
     scores = score(tmp_path / "run", tmp_path / "other.npz")
     assert list(scores)[:2] == ["other.npz#0", "other.npz#1"]
-    found = load(tmp_path / "run").evaluate(against=tmp_path / "other.npz", metrics=["kid"])
+    found = load(tmp_path / "run").evaluate(against=tmp_path / "other.npz", metrics=["kid"], features="random-conv")
     assert found.protocol["reference"] == "60 held back"
 
 

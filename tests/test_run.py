@@ -266,3 +266,12 @@ def test_tensors_on_a_full_disk_are_refused_in_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
     safetensors.torch.save_file(TENSORS, tmp_path / "there.safetensors")
     assert torch.equal(Run(tmp_path).read_tensors(tmp_path / "there.safetensors")["a"], TENSORS["a"])
+
+
+def test_a_model_may_be_read_by_whoever_may_read_the_rest_of_the_run(tmp_path):
+    run = Run(tmp_path)
+    run.write(run.plan, {})
+    run.write_tensors(run.generator, {"weight": torch.zeros(3)})
+    run.save(5, {"weight": torch.zeros(3)}, {"step": 5, "images": 0, "position": 0})
+    modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(modes) == 1

@@ -177,8 +177,11 @@ def _too_few(proposal: Proposal) -> Iterator[str]:
             "and what is made will be near to copies; gather more"
         )
     elif count < FEW:
-        remedy = "they will be augmented" if augmented else "augment them with --set game.views=adaptive-augment"
-        yield f"{count} items are few: below {FEW:,} a discriminator learns them by heart; {remedy}, and gather more"
+        pictures = len(proposal.material.spec.shape) == 3
+        remedy = "they will be augmented; " if augmented else ""
+        if pictures and not augmented:
+            remedy = "augment them with --set game.views=adaptive-augment, and "
+        yield f"{count} items are few: below {FEW:,} a discriminator learns them by heart; {remedy}gather more"
 
 
 def _weak_labels(attributes: dict[str, dict[str, int]], quantities: set[str]) -> Iterator[str]:
@@ -197,7 +200,8 @@ def _repetitions(read: Dataset, duplicates: list[np.ndarray], leaks: list[np.nda
     if duplicates:
         spare = sum(len(group) - 1 for group in duplicates)
         named = "; ".join(" = ".join(names[:_NAMED]) for names in _names(read, duplicates[:_NAMED]))
-        yield f"{spare:,} items repeat others exactly ({named}); repeated items are learned by heart sooner"
+        said = "item repeats another" if spare == 1 else "items repeat others"
+        yield f"{spare:,} {said} exactly ({named}); repeated items are learned by heart sooner"
     if leaks:
         named = "; ".join(" = ".join(names[:_NAMED]) for names in _names(read, leaks[:_NAMED]))
         yield f"{len(leaks):,} items of the test split are in the training data too ({named}); numbers will flatter"

@@ -73,7 +73,8 @@ def split(data: Dataset) -> Splits:
     """Splits by content: equal items fall into the same split, whatever their order or number.
 
     With an official test split, that is *report*, and a sixth of the rest, at most as many, is *select*; else 10 % and
-    5 % are held back. Fewer than :data:`HOLD_BACK_FROM` items are all learned from.
+    5 % are held back. Fewer than :data:`HOLD_BACK_FROM` items are all learned from, and so are those of which most are
+    equal.
     """
     rows = np.arange(len(data))
     if len(data) < HOLD_BACK_FROM:
@@ -97,11 +98,13 @@ def split_by_row(data: Dataset) -> Splits:
 
 
 def _lowest(rows: np.ndarray, digests: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows with the ``count`` lowest digests, all equal ones with them, and the others."""
+    """The rows with the ``count`` lowest digests, equal ones with them, and the others; none where most are equal."""
     if count == 0:
         return rows[:0], rows
     ranked = np.sort(digests[rows])
     chosen = digests[rows] <= ranked[count - 1]
+    if chosen.sum() > len(rows) / 2:
+        return rows[:0], rows
     return rows[chosen], rows[~chosen]
 
 

@@ -19,6 +19,8 @@ def usage(counts: Mapping[str, int], shape: tuple[int, ...]) -> str:
 
 def size(shape: tuple[int, ...]) -> str:
     """A shape in words; that of a picture is ``(channels, height, width)``."""
+    if len(shape) == 1:
+        return f"{shape[0]} number{'s' * (shape[0] > 1)}"
     if len(shape) != 3:
         return "x".join(map(str, shape))
     channels, height, width = shape

@@ -172,3 +172,17 @@ def test_only_the_first_skipped_files_are_named():
     assert lines[-1].strip() == "and 3 more"
     assert len(lines) == 7
     assert wording.skipped([]) == []
+
+
+def test_points_are_not_told_to_be_moved_as_pictures_are():
+    points = np.random.default_rng(0).normal(size=(150, 2)).astype(np.float32)
+    found = check(points, modality="points", settings=QUICK["settings"])
+    assert said(found, "150 items are few", "gather more")
+    assert not said(found, "augment")
+    assert "150 items of 2 numbers" in found.lines()[0]
+
+
+def test_items_that_are_all_equal_are_all_learned_from_and_named():
+    found = check(np.full((150, 8, 8), 7, np.uint8), **QUICK)
+    assert found.splits == {"train": 150, "select": 0, "report": 0}
+    assert said(found, "149 items repeat others")

@@ -169,7 +169,8 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Notes]:
         said = str(error) or type(error).__name__
         if "pickle" in said or "object" in said.lower():
             raise DataError(f"'{path}' holds Python objects, which are never unpickled; save it as numbers") from None
-        raise DataError(f"'{path}' cannot be read as NumPy's {path.suffix}: {' '.join(said.split())[:120]}") from None
+        reason = " ".join(said.split())[:120]
+        raise DataError(f"'{path}' cannot be read as NumPy's {path.suffix}: {reason}; save or fetch it again") from None
 
 
 def _read_npy(path: Path) -> np.ndarray:

@@ -195,7 +195,8 @@ def _visit_zip(path: Path, prefix: str, faults: list[Fault]) -> Iterator[File]:
     try:
         archive = zipfile.ZipFile(path)
     except _BROKEN as error:
-        raise DataError(f"'{path}' cannot be read as a zip archive: {str(error) or type(error).__name__}") from None
+        reason = str(error) or type(error).__name__
+        raise DataError(f"'{path}' cannot be read as a zip archive: {reason}; fetch or pack it again") from None
     with archive:
         for info in archive.infolist():
             if not info.filename:

@@ -59,7 +59,8 @@ class Found:
         if not self.others:
             return None
         endings = ", ".join(ending or "no ending" for ending, _ in self.others.most_common(5))
-        return f"{self.others.total()} other files were ignored ({endings})"
+        count = self.others.total()
+        return f"{count} other {'file was' if count == 1 else 'files were'} ignored ({endings})"
 
 
 def find(files: Files, max_pixels: int) -> Found:

@@ -295,7 +295,7 @@ def _refusal(error: BaseException) -> int:
         say(f"sparring: {error}")
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
-        say(f"sparring: {error.filename}: {error.strerror}; --debug shows where")
+        say(f"sparring: {error.filename}: {error.strerror}; give another path, or see to its rights (--debug: where)")
     else:
         said = " ".join(str(error).splitlines())
         say(f"sparring: unexpected {type(error).__name__}: {said}; --debug shows where")

@@ -125,6 +125,7 @@ def test_a_log_that_is_cut_at_any_byte_is_mended(tmp_path, proposal, whole):
 
 def test_a_run_that_stopped_before_its_first_checkpoint_starts_by_its_plan(tmp_path, proposal, whole):
     records = going(tmp_path / "run", proposal)
+    assert next(records).note.endswith("holds no checkpoint to go on from: starts at the first step")
     for _ in islice(records, 3):
         pass
     records.close()

@@ -156,7 +156,7 @@ def default_out(data: Any, task: str) -> Path:
 
 def import_plugins(modules: Sequence[str]) -> None:
     """Imports modules with a user's own parts, from the current folder too."""
-    for name in modules:
+    for name in (modules,) if isinstance(modules, str) else modules:
         if "" not in sys.path and str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))
         try:
@@ -171,6 +171,12 @@ def next_command(run: str | Path) -> str:
     return f"sparring apply {run} INPUT -o PATH" if asks else f"sparring sample {run} -n 16"
 
 
+def has_held_back(run: str | Path) -> bool:
+    """Whether a run's data left items to report on, so that it can be evaluated by itself."""
+    split = Run(run).read(Run(run).experiment).get("splits", {}).get("report", {})
+    return bool(split.get("count"))
+
+
 def sample(run: str | Path, n: int = 64, *, best: bool = False, **asked: Any) -> Decoded:
     """New items of a run's model, the last or the best, as :meth:`sparring.Model.sample` gives them."""
     return load(run, best=best).sample(n, **asked)
@@ -182,7 +188,8 @@ def score(run: str | Path | Model, data: str | Path | DataSource | np.ndarray) -
     if isinstance(data, np.ndarray):
         return model.score(data)
     read = model.read(data)
-    verdicts = model.score(read.items[np.arange(len(read))], read.attributes or None)
+    known = set(model.asking.titles()) <= set(read.attributes)
+    verdicts = model.score(read.items[np.arange(len(read))], read.attributes if known else None)
     return dict(zip(read.names, verdicts.tolist(), strict=True))
 
 

@@ -93,7 +93,8 @@ def train(  # noqa: PLR0913
     else:
         print("\n".join(api.evaluate(out, metrics=separated(metrics) or ()).lines()))
     print(f"next   {api.next_command(out)}")
-    print(f"       sparring evaluate {out}")
+    if api.has_held_back(out):
+        print(f"       sparring evaluate {out}")
 
 
 @app.command(group=MAKE, sort_key=1, help_epilogue=epilogue("sample"))

@@ -156,8 +156,12 @@ class _Bar:
             console.print(record.note, markup=False, highlight=False)
         if record.note is not None or not record.terms:
             return
-        parts = (f"{record.step:,}/{record.steps:,}", speed(record), losses(record))
-        said = ", ".join(part for part in parts if part)[: console.width - _BAR - 1]
+        said = f"{record.step:,}/{record.steps:,}"
+        for part in (*speed(record).split(", "), *losses(record).split(", ")):
+            longer = f"{said}, {part}" if part else said
+            if len(longer) >= console.width - _BAR - 1:
+                break
+            said = longer
         self.bars.update(self.task, completed=record.step, total=record.steps, description=said, refresh=True)
 
     def close(self) -> None:

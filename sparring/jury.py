@@ -113,6 +113,7 @@ def wished(metrics: Sequence[str], features: str | None, weights: str | Path | N
     Raises:
         RequestError: nothing has such a name, or the features have no weights of a file.
     """
+    metrics = (metrics,) if isinstance(metrics, str) else metrics
     described = None if features is None else Features.find(features)()
     if weights is not None:
         if described is None or "weights" not in type(described).model_fields:

@@ -43,7 +43,7 @@ class Measuring:
         if wanted in found.refused and not restores:
             raise RequestError(f"until: {wanted} cannot be taken here: {found.refused[wanted]}")
         # Numbers of pairs, and of the discriminator's scores, can only be taken once there is a model.
-        if not any(wanted.startswith(metric) for metric in found.refused):
+        if not any(wanted == metric or wanted.startswith(f"{metric}-") for metric in found.refused):
             bound.holds({row.name: row.value for row in found.rows})
 
     def due(self, engine: Engine) -> bool:

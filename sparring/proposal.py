@@ -72,6 +72,7 @@ def propose(  # noqa: PLR0913
         RequestError: an unknown name, field or value.
         DataError: the data cannot be used.
     """
+    settings, attributes = _several(settings) or (), _several(attributes)
     known = Task.parts()
     if task not in known:
         raise RequestError(choices(task, "task", list(known)))
@@ -99,6 +100,11 @@ def propose(  # noqa: PLR0913
     for setting in settings:
         experiment = experiment.override(setting)
     return Proposal(experiment, gather(experiment.task, read, codec))
+
+
+def _several(given: str | Sequence[str] | None) -> Sequence[str] | None:
+    """One word as a sequence of one, so that its letters are not taken for words."""
+    return (given,) if isinstance(given, str) else given
 
 
 def _privacy(

@@ -22,7 +22,7 @@ from sparring.session import Record
 
 ROOT = Path(sparring.__file__).parent.parent
 QUICK = ["--recipe", "dense", "--set", "training.precision=fp32", "training.layout=contiguous", "training.batch=8"]
-COMMANDS = ["train", "sample", "score", "apply", "evaluate", "compare", "report", "check", "list"]
+COMMANDS = ["train", "sample", "score", "apply", "augment", "evaluate", "compare", "report", "check", "list"]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_help_names_what_works_and_nothing_else(call):
     code, out, err = call("--help")
     assert (code, err) == (0, "")
     groups, _, below = out.partition("Examples:")
-    listed = [line.split()[0] for line in groups.splitlines() if line.startswith("  ")]
+    listed = [line.split()[0] for line in groups.splitlines() if line[:2] == "  " != line[2:4]]
     assert set(listed) - {"--help,", "--version"} == set(COMMANDS)
     assert "sparring train digits" in below
     assert "--debug" in out
@@ -486,6 +486,7 @@ def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch):
         bar.show(record(step))
     drawn = sys.stderr.getvalue()
     assert "2/100" in drawn
+    assert "discriminator 1.5" not in drawn  # it does not fit, and no part is cut off
     assert "100/100" in drawn
     assert "\n" not in drawn
     bar.show(record(100, "it [bold]happened"))
@@ -500,3 +501,12 @@ def test_overwriting_a_folder_leaves_none_of_the_older_items(call, trained, tmp_
     assert call("sample", run, "-n", "2", "-o", tmp_path / "more", "--overwrite")[0] == 0
     left = sorted(path.name for path in (tmp_path / "more").glob("*.png"))
     assert left == ["00000.png", "00001.png", "holiday.png"]
+
+
+def test_what_cannot_be_done_is_not_proposed(call, tmp_path):
+    for number in range(3):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / f"{number}.png")
+    code, out, err = call("train", tmp_path, "--out", tmp_path.parent / "few-run", "--steps", "1", *QUICK)
+    assert code == 0, err
+    assert "sparring sample" in out
+    assert "sparring evaluate" not in out

@@ -14,6 +14,7 @@ from PIL import Image
 from sparring import evaluation
 from sparring.api import Interrupted, score, train
 from sparring.errors import RequestError, RunError, TrainingError
+from sparring.jury import wished
 from sparring.learning import steps
 from sparring.limits import Bound, Limits
 from sparring.model import load
@@ -218,6 +219,8 @@ def test_a_bound_on_what_few_data_do_not_allow_says_why(tmp_path):
     few = propose(np.zeros((12, 8, 8), np.uint8), store=tmp_path / "data", recipe="dense", settings=(*FIXED, *SMALL))
     with pytest.raises(RequestError, match="until: frechet cannot be taken here: 12 reference items are fewer"):
         played(tmp_path / "run", few, Limits(steps=1, until="frechet<3"))
+    with pytest.raises(RequestError, match="no metric is called 'frechett'"):
+        played(tmp_path / "run", few, Limits(steps=1, until="frechett<3"))
 
 
 def test_a_number_that_is_missing_for_once_does_not_keep_a_bound():
@@ -257,10 +260,18 @@ def test_numbers_keep_apart_in_their_columns():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"minutes": 0.0}, {"steps": -1}, {"images": 0}, {"minutes": float("nan")}, {"minutes": float("inf")}]
+    "wrong",
+    [
+        {"minutes": 0.0},
+        {"steps": -1},
+        {"images": 0},
+        {"minutes": float("nan")},
+        {"minutes": float("inf")},
+        {"steps": "3"},
+    ],
 )
-def test_limits_must_be_above_zero_and_finite(wrong):
-    with pytest.raises(RequestError, match="must be above 0"):
+def test_limits_must_be_numbers_above_zero_and_finite(wrong):
+    with pytest.raises(RequestError, match="must be "):
         Limits(**wrong)
 
 
@@ -455,3 +466,11 @@ def _by_two(out):
     settings = [word for setting in (*FIXED, *SMALL) for word in ("--set", setting)]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sparring.cli"]
     return [*launch, "train", "digits", "--recipe", "dense", "--steps", "60", "--resume", "--out", str(out), *settings]
+
+
+def test_one_word_in_the_place_of_several_is_one(tmp_path):
+    assert propose("digits", recipe="dense", settings="loss=hinge").experiment.task.game.loss.name == "hinge"
+    with pytest.raises(RequestError, match="no attribute is called 'colour'"):
+        propose("digits", attributes="colour")
+    with pytest.raises(RequestError, match="no metric is called 'fdi'"):
+        wished("fdi", None, None)

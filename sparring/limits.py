@@ -74,8 +74,6 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("minutes", "steps", "images"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, int | float):
-                raise RequestError(f"{name} = {value!r}: must be a number")
             if value is not None and not 0 < value < math.inf:
                 raise RequestError(f"{name} = {value}: must be above 0" + " and finite" * (value == math.inf))
         if self.until is not None:

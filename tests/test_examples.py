@@ -23,7 +23,7 @@ def run(example, folder, steps=40):
 
 @pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "records.py"])
 def test_an_example_runs_and_says_what_it_did(example, tmp_path):
-    assert run(example, tmp_path)
+    assert run(example, tmp_path, steps=12)
     assert (tmp_path / "run" / "generator.safetensors").is_file()
 
 

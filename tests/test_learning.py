@@ -267,11 +267,10 @@ def test_numbers_keep_apart_in_their_columns():
         {"images": 0},
         {"minutes": float("nan")},
         {"minutes": float("inf")},
-        {"steps": "3"},
     ],
 )
-def test_limits_must_be_numbers_above_zero_and_finite(wrong):
-    with pytest.raises(RequestError, match="must be "):
+def test_limits_must_be_above_zero_and_finite(wrong):
+    with pytest.raises(RequestError, match="must be above 0"):
         Limits(**wrong)
 
 

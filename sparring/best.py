@@ -7,21 +7,24 @@ from torch import Tensor
 from sparring.errors import RequestError
 from sparring.evaluation import Evaluation, Row
 from sparring.metrics.kernel import Kid
+from sparring.metrics.psnr import Psnr
 from sparring.run import Run
 
 
 def chosen(found: Evaluation, name: str) -> Row | None:
     """The number of that name, with or without the features in brackets; None where it could not be taken.
 
-    ``auto`` is the kernel distance, which is not biased by few samples, or else the first number that can be better.
+    ``auto`` is the ratio of a restoration to its truth, else the kernel distance, which is not biased by few samples,
+    else the first number that can be better.
 
     Raises:
         RequestError: no number is called so, or neither end of it is better.
     """
     rows = [row for row in found.rows if row.better]
-    for row in rows:
-        if (name if name != "auto" else Kid.name) in (row.name, row.name.partition("[")[0]):
-            return row
+    for wanted in (Psnr.name, Kid.name) if name == "auto" else (name,):
+        for row in rows:
+            if wanted in (row.name, row.name.partition("[")[0]):
+                return row
     if name == "auto" or name in found.refused or not rows:
         return rows[0] if rows and name == "auto" else None
     there = ", ".join(row.name for row in rows)

@@ -1,4 +1,4 @@
-"""TensorBoard: losses, quick numbers and sample grids of a run, where the package is installed.
+"""TensorBoard: losses, scores, quick numbers and sample grids of a run, where the package is installed.
 
 What is written lies in ``tensorboard/`` in the run's folder and is no part of the run: nothing reads it back. It cannot
 be thinned once it is written: the longer a run has lasted, the less often it is added to.
@@ -20,6 +20,9 @@ RECORDS = 4000
 
 PICTURES = 100
 """Likewise pictures."""
+
+_SCORES = ("real", "fake", "held back", "separation", "gap", "largest score", "score spread")
+"""Signs that are of the discriminator's scores."""
 
 
 def is_there() -> bool:
@@ -65,6 +68,9 @@ class Board:
             writer.add_scalar(f"losses/{name}", value, record.step)
         for name, value in record.metrics.items():
             writer.add_scalar(f"metrics/{name}", value, record.step)
+        for name, value in record.signs.items():
+            if value is not None:
+                writer.add_scalar(f"{'scores' if name in _SCORES else 'signs'}/{name}", value, record.step)
         if record.images_per_second:
             writer.add_scalar("speed/images per second", record.images_per_second, record.step)
 

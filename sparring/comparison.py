@@ -1,46 +1,31 @@
 """Comparison: several runs by the same features, against the same held-back items, and which differences are real."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from sparring.codec import build
 from sparring.errors import DataError, RequestError
-from sparring.evaluation import Labelled, evidence, take, taught
 from sparring.experiment import Material, gather
 from sparring.games import Autoencoding
+from sparring.jackknife import GROUPS, Number, Taken
 from sparring.jury import Jury
-from sparring.metrics import Evidence, Metric, Specimens
+from sparring.metrics import Evidence, Specimens
 from sparring.metrics.features import FittedFeatures
+from sparring.modalities.image import Image
 from sparring.model import EVALUATION_SEED, Model, load
+from sparring.restoring import beside
 from sparring.sheets import Captioned, write_sheets
+from sparring.sides import Eyes, Labelled, take, taught
+from sparring.tasks.picture import PictureTask
 from sparring.wording import parameters
 
 COUNT = 2000
 """Items of each side, at most: the numbers are taken anew for every group that is left out."""
-
-GROUPS = 20
-"""Groups of the jackknife."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number of one run, or of a difference between two.
-
-    Attributes:
-        value: the estimate on all items.
-        low: lower end of its 95 % interval, or None where there are too few items for one.
-        high: upper end.
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +136,8 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT) -> Compar
         count: items of each side, at most.
 
     Raises:
-        RequestError: fewer than two runs, two of one name, or runs of items of different shapes.
+        RequestError: fewer than two runs, two of one name, runs of items of different shapes, or pictures that are
+            given in one run and made from noise or given otherwise in another.
         DataError: the first run's data hold nothing back.
     """
     models = {_name(run): run if isinstance(run, Model) else load(run) for run in runs}
@@ -185,8 +171,28 @@ def draw(runs: Sequence[str | Path | Model], path: Path, n: int = 36) -> None:
     first = next(iter(models.values()))
     material = gather(first.experiment.task, first.experiment.data.load())
     real = take(material, material.splits.report if len(material.splits.report) else material.splits.train, n).items
+    if isinstance(first.experiment.task, PictureTask):
+        write_sheets(*_restored(models, material, n), path)
+        return
     made = [Captioned(name, model.sample(n)) for name, model in models.items()]
     write_sheets(first.modality, [Captioned("real", real), *made], path)
+
+
+def _restored(models: dict[str, Model], material: Material, n: int) -> tuple[Image, list[Captioned]]:
+    """What was given, what each run made of it and, where it is known, the truth."""
+    rows = _held(material)
+    made = {name: model.specimens(material, min(n, len(rows)), rows) for name, model in models.items()}
+    shown = next(iter(made.values()))
+    width = shown.items.shape[2]
+    columns = [Captioned("given", beside(shown)[:, :, :width])]
+    columns += [Captioned(name, side.items) for name, side in made.items()]
+    columns += [] if shown.truth is None else [Captioned("truth", shown.truth)]
+    return Image.fit(shown.items), columns
+
+
+def _held(material: Material) -> np.ndarray:
+    splits = material.splits
+    return splits.report if len(splits.report) else splits.train
 
 
 def _name(run: str | Path | Model) -> str:
@@ -199,6 +205,12 @@ def _refuse_unlike(models: dict[str, Model]) -> None:
         if model.modality.spec() != first.modality.spec() or type(model.modality) is not type(first.modality):
             shapes = f"{first.modality.spec().shape} and {model.modality.spec().shape}"
             raise RequestError(f"{name} and {other} make items of {shapes}; only runs of like items can be compared")
+        asked = [each.experiment.task.to_json() | {"game": None} for each in (first, model)]
+        if asked[0] != asked[1] and isinstance(first.experiment.task, PictureTask):
+            raise RequestError(
+                f"{name} and {other} are given other pictures ({first.experiment.task.name} and "
+                f"{model.experiment.task.name}, or other settings of it); only runs of one task can be compared"
+            )
 
 
 def _foreign(models: dict[str, Model]) -> dict[str, str]:
@@ -222,7 +234,7 @@ class _Bench:
     """What all runs are measured by."""
 
     def __init__(self, first: Model, material: Material, count: int):
-        splits = material.splits
+        splits, self.material = material.splits, material
         self.jury = Jury.of(first.experiment.task, material.data)
         self.labelled = Labelled.of(material)
         labels = taught(material, self.labelled)
@@ -241,10 +253,10 @@ class _Bench:
         }
 
     def side(self, items: Specimens) -> Evidence:
-        return evidence(items, self.fitted, self.labelled.of_columns(items.columns))
+        return Eyes(self.fitted)(items, self.labelled.of_columns(items.columns))
 
     def judged(self, model: Model) -> Evidence:
-        return self.side(Specimens(*model.sample_with_conditions(self.count, seed=EVALUATION_SEED)))
+        return self.side(model.specimens(self.material, self.count))
 
     def measure(
         self, made: dict[str, Evidence]
@@ -255,9 +267,9 @@ class _Bench:
         differences: list[Difference] = []
         learned = self.side(self.train)
         for metric in self.jury.metrics:
-            if not (metric.quick and metric.judging):
+            if not ((metric.quick or metric.paired) and metric.judging):
                 continue
-            taken = _Taken(metric, learned, self.test, made)
+            taken = Taken(metric, learned, self.test, made)
             for number, better in taken.better.items():
                 name = metric.printed(number, self.protocol["features"])
                 numbers[name] = {run: taken.number(number, run) for run in taken.runs}
@@ -265,8 +277,9 @@ class _Bench:
                     Difference(name, a, b, taken.number(number, b, less=a), better)
                     for a, b in combinations(taken.runs, 2)
                 ]
-                if self.held is not None and metric.refusal(learned, self.test, self.held) is None:
-                    floors[name] = metric(learned, self.test, self.held)[number].value
+                held = None if metric.paired else self.held
+                if held is not None and metric.refusal(learned, self.test, held) is None:
+                    floors[name] = metric(learned, self.test, held)[number].value
         return numbers, differences, floors
 
     def reconstruction(self, model: Model) -> Number | None:
@@ -280,47 +293,3 @@ class _Bench:
         error = float(ratios.std(ddof=1) / np.sqrt(len(ratios)))
         value = float(ratios.mean())
         return Number(value, value - 1.96 * error, value + 1.96 * error)
-
-
-class _Taken:
-    """A metric's numbers of all runs, on all items and with every group left out in turn."""
-
-    def __init__(self, metric: Metric, train: Evidence, test: Evidence, made: dict[str, Evidence]):
-        self.runs = [run for run, side in made.items() if metric.refusal(train, test, side) is None]
-        whole = {run: metric(train, test, made[run]) for run in self.runs}
-        self.better = {name: r.better for name, r in next(iter(whole.values()), {}).items()}
-        self.whole = {run: {name: r.value for name, r in there.items()} for run, there in whole.items()}
-        self.less: list[dict[str, dict[str, float]]] = []
-        for group in range(GROUPS):
-            short = _without(test, group)
-            fakes = {run: _without(made[run], group) for run in self.runs}
-            if any(metric.refusal(train, short, fake) is not None for fake in fakes.values()):
-                continue
-            found = {run: metric(train, short, fake) for run, fake in fakes.items()}
-            self.less.append({run: {name: r.value for name, r in there.items()} for run, there in found.items()})
-
-    def number(self, name: str, run: str, less: str | None = None) -> Number:
-        """A run's number, or how much it is above that of another run."""
-
-        def of(values: dict[str, dict[str, float]]) -> float:
-            return values[run][name] - (values[less][name] if less is not None else 0.0)
-
-        value, parts = of(self.whole), np.array([of(values) for values in self.less])
-        if len(parts) < 2:
-            return Number(value)
-        # Delete-a-group jackknife (Kott 2001); a group is a random part, since samples and digests come in no order.
-        error = np.sqrt((len(parts) - 1) / len(parts) * np.square(parts - parts.mean()).sum())
-        half = float(student.ppf(0.975, len(parts) - 1) * error)
-        return Number(value, value - half, value + half)
-
-
-def _without(side: Evidence, group: int) -> Evidence:
-    """The side without every :data:`GROUPS`-th item, beginning with the group's number."""
-    kept = np.flatnonzero(np.arange(len(side)) % GROUPS != group)
-    there = {f.name: getattr(side, f.name) for f in fields(side)}
-    return replace(side, **{name: _rows(values, kept) for name, values in there.items() if values is not None})
-
-
-def _rows(values: Any, kept: np.ndarray) -> Any:
-    """These rows of an array, or of a frame."""
-    return values.iloc[kept].reset_index(drop=True) if hasattr(values, "iloc") else values[kept]

@@ -6,7 +6,6 @@ Features are learned on the *train* split alone, or training-free; their name is
 metrics, features and baselines judge is said by :mod:`sparring.jury`.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,18 +15,18 @@ import numpy as np
 from sparring.audit import suspects
 from sparring.errors import DataError
 from sparring.experiment import Material
+from sparring.jackknife import Taken
 from sparring.jury import Jury
-from sparring.metrics import Evidence, Metric, Specimens
+from sparring.metrics import Evidence, Metric, Reading, Specimens
+from sparring.metrics.discriminator import Discriminator
 from sparring.metrics.features import FittedFeatures
 from sparring.metrics.pixel_memorisation import PixelMemorisation
 from sparring.randomness import derive
+from sparring.sides import Bench, Eyes, Judged, Sides, spread, take
 from sparring.tasks import Task
 
 QUICK_COUNT = 1000
 """Generated and real items in the quick numbers while training."""
-
-MOST = 10_000
-"""Generated and reference items in an evaluation, where the data hold as many."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +123,11 @@ class Gauge:
         splits = material.splits
         self.jury = Jury.quick(task, material.data, seed=seed)
         self.held = bool(len(splits.select))
-        learned = _spread(splits.train, 2 * count)[::2]
-        reference = _spread(splits.select if self.held else splits.train, count)
+        learned = spread(splits.train, 2 * count)[::2]
+        reference = spread(splits.select if self.held else splits.train, count)
         self.fitted = self.jury.fit(take(material, splits.train, 2 * count).items, None)
-        self.floor, self.test = (evidence(take(material, rows, count), self.fitted) for rows in (learned, reference))
+        self.eyes = Eyes(self.fitted)
+        self.floor, self.test = (self.eyes(take(material, rows, count)) for rows in (learned, reference))
         name = "select" if self.held else "train"
         alone = "" if self.held else ", and none is held back: copies of them would look best"
         self.protocol = {
@@ -146,27 +146,15 @@ class Gauge:
         """
         learned, held = scores if scores is not None and self.held else (None, None)
         test, floor = replace(self.test, scores=held), replace(self.floor, scores=learned)
-        sides = Sides(floor, test, evidence(made, self.fitted))
-        rows, refused = _rows(self.jury.metrics, sides, {"floor": floor}, self.fitted)
+        fake = self.eyes(made)
+        sides = Sides(floor, test, fake, fake, floor)
+        rows, refused = _rows(self.jury.metrics, sides, {"floor": floor}, self.eyes)
         return Evaluation(tuple(rows), {**self.protocol, "generated": len(made)}, refused)
 
 
 def quick(task: Task, material: Material, made: Specimens, *, seed: int) -> Evaluation:
     """The numbers of a :class:`Gauge` at once."""
     return Gauge(task, material, count=len(made), seed=seed)(made)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What an evaluation asks of a model, so that it needs to know no more of it.
-
-    Attributes:
-        sample: ``n`` decoded items with what belongs to each.
-        score: the discriminator's verdict on items, ``(n,)``; None where it has none on such items.
-    """
-
-    sample: Callable[[int], Specimens]
-    score: Callable[[Specimens], np.ndarray | None]
 
 
 def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | None = None) -> Evaluation:
@@ -188,66 +176,46 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
             f"{len(material.data)} items are too few to hold any back, so nothing can be measured honestly; "
             "evaluate with --against and other items of the kind"
         )
-    labelled = Labelled.of(material)
-    fitted = jury.fit_once(material, taught(material, labelled), cache)
-    real = take(material, splits.report, MOST)
-    made = judged.sample(min(jury.count or len(real), MOST))
-    # More training items than samples, for a copy is only found where its original is looked at.
-    learned = take(material, splits.train, MOST)
-    equal = learned if len(learned) <= len(made) else take(material, splits.train, len(made))
-
-    def side(items: Specimens, *, scored: bool = True) -> Evidence:
-        return evidence(items, fitted, labelled.of_columns(items.columns), judged.score(items) if scored else None)
-
-    sides = Sides(side(learned), side(real), side(made))
-    others = {"floor": side(take(material, splits.select, len(made)))} if len(splits.select) else {}
+    bench = Bench(judged, material, jury, cache)
+    sides = bench.sides()
+    others = {"floor": bench.side(take(material, splits.select, len(sides.fake)))} if len(splits.select) else {}
     for baseline in jury.baselines:
-        if baseline.refusal(equal, made) is None:
-            found = baseline(equal, made, derive(jury.seed, baseline.name))
-            others[baseline.name] = sides.train if found is learned else side(found, scored=False)
-    rows, refused = _rows(jury.metrics, sides, others, fitted)
-    protocol = _protocol(sides, others.get("floor"), fitted) | {"seed": jury.seed}
+        if baseline.refusal(bench.equal, bench.made) is None:
+            found = baseline(bench.equal, bench.made, derive(jury.seed, baseline.name))
+            others[baseline.name] = sides.train if found is bench.learned else bench.side(found, scored=False)
+    rows, refused = _rows(jury.metrics, sides, others, bench.eyes)
     taken = {metric.name: metric for metric in jury.metrics if metric.name not in refused}
-    protocol["how_described"] = {} if fitted is None else fitted.part.to_json()
-    protocol["metrics"] = {name: {"how": part.protocol, "settings": part.to_json()} for name, part in taken.items()}
+    protocol = _protocol(sides, others.get("floor"), bench.eyes, taken) | {"seed": jury.seed}
     audited = any(isinstance(metric, PixelMemorisation) for metric in jury.metrics)
-    pairs = suspects(learned.items, real.items, made.items) if audited else None
+    pairs = suspects(bench.learned.items, bench.real.items, bench.made.items) if audited else None
     return Evaluation(tuple(rows), protocol, refused, pairs)
 
 
-def taught(material: Material, labelled: "Labelled") -> np.ndarray | None:
-    """The classes of the *train* split that features learn, ``(n,)`` or a column for each channel; None without."""
-    # Where each channel has a class of its own, those are learned; the label of an item would have too many values.
-    channels, rows = material.data.known.get("stacked"), material.splits.train
-    return labelled.numbers(rows) if channels is None else channels[rows]
-
-
-def _protocol(sides: "Sides", floor: Evidence | None, fitted: FittedFeatures | None) -> dict[str, Any]:
+def _protocol(sides: Sides, floor: Evidence | None, eyes: Eyes, taken: dict[str, Metric]) -> dict[str, Any]:
+    fitted = eyes.features
     found: dict[str, Any] = {"features": _named(fitted), "generated": len(sides.fake)}
+    if sides.plenty is not sides.fake:
+        found["generated_for_gan-train"] = len(sides.plenty)
     found["reference"] = f"{len(sides.test)} held back"
     if floor is not None:
         found["floor_items"] = len(floor)
+    if Discriminator.name in taken:
+        found["discriminator_threshold"] = "fitted" if sides.fake.threshold is None else sides.fake.threshold
     facts = {} if fitted is None else fitted.facts
-    if "accuracy" in facts:
-        found["classifier_accuracy"] = round(facts["accuracy"], 4)
-    return found | {name: facts[name] for name in ("resizing", "digest") if name in facts}
+    known = facts if eyes.classifier is None else eyes.classifier.facts
+    if "accuracy" in known:
+        found["classifier_accuracy"] = round(known["accuracy"], 4)
+    found |= {name: facts[name] for name in ("resizing", "digest") if name in facts}
+    found["how_described"] = {} if fitted is None else fitted.part.to_json()
+    return found | {"metrics": {name: {"how": m.protocol, "settings": m.to_json()} for name, m in taken.items()}}
 
 
 def _named(fitted: FittedFeatures | None) -> str:
     return "none" if fitted is None else fitted.name
 
 
-@dataclass(frozen=True)
-class Sides:
-    """The three sides of a comparison: what was learned from, the reference, and what is judged."""
-
-    train: Evidence
-    test: Evidence
-    fake: Evidence
-
-
 def _rows(
-    metrics: tuple[Metric, ...], sides: Sides, others: dict[str, Evidence], fitted: FittedFeatures | None
+    metrics: tuple[Metric, ...], sides: Sides, others: dict[str, Evidence], eyes: Eyes
 ) -> tuple[list[Row], dict[str, str]]:
     """The numbers of every metric; ``others`` are put in the place of what is judged, the floor among them."""
     rows: list[Row] = []
@@ -260,78 +228,33 @@ def _rows(
         beside: dict[str, dict[str, float]] = {}
         for title, other in others.items():
             wanted = metric.judging and (title == "floor" or metric.compared)
-            if wanted and metric.refusal(sides.train, sides.test, other) is None:
-                for name, reading in metric(sides.train, sides.test, other).items():
+            beaten = sides.equal if title == "floor" and metric.learns else other
+            if wanted and metric.refusal(sides.train, sides.test, beaten) is None:
+                for name, reading in metric(sides.train, sides.test, beaten).items():
                     beside.setdefault(name, {})[title] = reading.value
-        for name, reading in metric(sides.train, sides.test, sides.fake).items():
+        judged = sides.plenty if metric.plenty else sides.fake
+        for name, reading in _readings(metric, sides, judged).items():
             values = beside.get(name, {})
             floor = values.pop("floor", None)
-            title = _title(metric, name, fitted)
+            title = _title(metric, name, eyes.classifier if metric.classed else eyes.features)
             rows.append(Row(title, reading.value, reading.low, reading.high, floor, reading.better, values))
     return rows, refused
+
+
+def _readings(metric: Metric, sides: Sides, judged: Evidence) -> dict[str, Reading]:
+    """A metric's numbers, with intervals by groups where it has none of its own."""
+    if not metric.regrouped:
+        return metric(sides.train, sides.test, judged)
+    taken = Taken(metric, sides.train, sides.test, {"": judged})
+    numbers = {name: taken.number(name, "") for name in taken.better}
+    ends = {
+        name: (None, None) if n.low is None or n.high is None else (max(0.0, n.low), min(1.0, n.high))
+        for name, n in numbers.items()
+    }
+    return {name: Reading(n.value, *ends[name], taken.better[name]) for name, n in numbers.items()}
 
 
 def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:
     """The number's name with the features', or the one that it has in these features alone, as FID."""
     own = fitted.part.title(number, fitted.facts) if fitted is not None and metric.featured else None
     return own or metric.printed(number, _named(fitted))
-
-
-def evidence(
-    side: Specimens,
-    fitted: FittedFeatures | None,
-    labels: np.ndarray | None = None,
-    scores: np.ndarray | None = None,
-) -> Evidence:
-    """One side of a comparison, looked at by the features."""
-    if fitted is None:
-        return Evidence(side.items, np.zeros((len(side), 0)), labels, None, scores, None, side.given, side.truth)
-    look = fitted.look(side.items)
-    predicted = look.classes if fitted.part.own_classes else None
-    return Evidence(side.items, look.features, labels, predicted, scores, look.probabilities, side.given, side.truth)
-
-
-def take(material: Material, rows: np.ndarray, most: int) -> Specimens:
-    """At most so many items of a split, spread evenly over it, with their attributes."""
-    rows = _spread(rows, most)
-    given = None if material.data.given is None else material.data.given[rows]
-    return Specimens(material.data.items[rows], material.columns(rows), given)
-
-
-def _spread(rows: np.ndarray, most: int) -> np.ndarray:
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The attribute that a classifier can learn: the first with few classes and enough items of each.
-
-    Attributes:
-        values: of all items, or None where there is no such attribute.
-        title: its name.
-    """
-
-    values: np.ndarray | None
-    title: str = ""
-
-    @classmethod
-    def of(cls, material: Material) -> Self:
-        """The attribute of these data."""
-        for name, values in material.data.attributes.items():
-            _, counts = np.unique(values[material.splits.train], return_counts=True)
-            if 2 <= len(counts) <= 200 and np.median(counts) >= 10:
-                return cls(values, name)
-        return cls(None)
-
-    def numbers(self, rows: np.ndarray) -> np.ndarray | None:
-        """The numbers of the classes in these rows of the data, sorted by name."""
-        return None if self.values is None else self._numbers(self.values[rows])
-
-    def of_columns(self, columns: dict[str, np.ndarray]) -> np.ndarray | None:
-        """The numbers of the classes in these columns; None where they do not hold the attribute."""
-        return self._numbers(columns[self.title]) if self.values is not None and self.title in columns else None
-
-    def _numbers(self, values: np.ndarray) -> np.ndarray:
-        assert self.values is not None
-        found = {name: number for number, name in enumerate(np.unique(self.values))}
-        return np.array([found[value] for value in values], np.int64)

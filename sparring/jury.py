@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ class Jury:
         baselines: what a model must beat, in the order of the columns.
         count: items to be generated; as many as the reference holds where it is None.
         seed: of features and baselines.
+        classifiers: those that may learn the data's own labels, for metrics that ask for the class of an item.
     """
 
     metrics: tuple[Metric, ...]
@@ -34,6 +35,7 @@ class Jury:
     baselines: tuple[Baseline, ...] = ()
     count: int | None = None
     seed: int = 0
+    classifiers: tuple[Features, ...] = ()
 
     @classmethod
     def of(
@@ -58,7 +60,8 @@ class Jury:
         beaten = task.baselines or [b for b in ranked(Baseline.parts().values(), modality) if b.paired == task.paired]
         described = (features,) if features is not None else tuple(_features(data))
         taken = _about(metrics, data) if metrics else _defaults(task, data)
-        return cls(taken, described, tuple(part() for part in beaten), count)
+        own = tuple(part for part in _features(data) if part.own_classes)
+        return cls(taken, described, tuple(part() for part in beaten), count, classifiers=own)
 
     @classmethod
     def quick(cls, task: Task, data: Dataset, *, seed: int) -> Self:
@@ -94,6 +97,19 @@ class Jury:
             fitted.save(folder)
         # Read back, so that a second evaluation has the same memory layout and gives the same last digit.
         return FittedFeatures.load(folder)
+
+    def classifier(
+        self, fitted: FittedFeatures | None, material: Material, labels: np.ndarray | None, cache: Path | None
+    ) -> FittedFeatures | None:
+        """What tells the class of an item: the features where they learned the data's labels, else a classifier.
+
+        None where no metric asks, or where there are no labels.
+        """
+        if labels is None or not any(metric.classed for metric in self.metrics):
+            return None
+        if fitted is not None and fitted.part.own_classes:
+            return fitted
+        return replace(self, features=self.classifiers).fit_once(material, labels, cache)
 
     def _chosen(self, items: Decoded, labels: np.ndarray | None) -> Features | None:
         reasons = {}

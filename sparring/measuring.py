@@ -1,5 +1,7 @@
 """What is measured of a run while it trains: quick numbers over time, and which model was the best."""
 
+import time
+
 import numpy as np
 import torch
 
@@ -21,6 +23,9 @@ _CHUNK = 256
 class Measuring:
     """Takes quick numbers of an engine's model; what stays the same over a run is worked out once.
 
+    Attributes:
+        seconds: what all readings of the run took so far.
+
     Args:
         run: where numbers and the best model are kept.
         experiment: what is played.
@@ -30,6 +35,7 @@ class Measuring:
     def __init__(self, run: Run, experiment: Experiment, material: Material):
         self.run, self.experiment, self.material = run, experiment, material
         self.gauge: evaluation.Gauge | None = None
+        self.seconds = max((record.get("measured_in", 0.0) for record in run.records("timing")), default=0.0)
 
     def refuse(self, bound: Bound) -> None:
         """Refuses a bound on what will not be among the numbers, before anything is trained.
@@ -52,6 +58,7 @@ class Measuring:
 
     def __call__(self, engine: Engine) -> evaluation.Evaluation:
         """Appends the numbers to ``metrics.jsonl``, and keeps the model where it is the best."""
+        begun = time.monotonic()
         count, task = evaluation.QUICK_COUNT, self.experiment.task
         gauge = self._ready()
         made = specimens(engine, self.experiment, self.material, self.run.codec, count)
@@ -63,12 +70,17 @@ class Measuring:
         number = chosen(found, wanted) if wanted != "none" and gauge.held else None
         if number is not None:
             keep_if_best(self.run, number, step, dict(engine.averages.state_dict()))
+        self.seconds += time.monotonic() - begun
         return found
 
     def _ready(self) -> evaluation.Gauge:
         task = self.experiment.task
         self.gauge = self.gauge or evaluation.Gauge(task, self.material, count=evaluation.QUICK_COUNT)
         return self.gauge
+
+    def cost(self, whole: float) -> dict[str, float]:
+        """What all readings took, beside the time of the run, both in seconds."""
+        return {"measured_in": round(self.seconds, 3), "seconds": round(whole, 3)}
 
 
 @torch.no_grad()

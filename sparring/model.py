@@ -20,7 +20,7 @@ from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
 from sparring.enlarged import augment
 from sparring.errors import DataError, RequestError, RunError
-from sparring.evaluation import Evaluation, Judged, evaluate
+from sparring.evaluation import Evaluation, evaluate
 from sparring.experiment import Experiment, Material, gather_again
 from sparring.games import Autoencoding
 from sparring.jury import Jury, wished
@@ -28,6 +28,7 @@ from sparring.metrics import Specimens
 from sparring.modalities.asking import Asking
 from sparring.restoring import Restorer, examples
 from sparring.run import Run
+from sparring.sides import Judged
 from sparring.tasks.picture import PictureTask, picture_task
 from sparring.training import sample
 from sparring.types import verdict
@@ -240,18 +241,28 @@ class Model:
             raise RequestError(f"count = {count}: at least one generated item must be asked for")
         material = self._material(against)
         jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
-        judged = Judged(lambda n: self._judged_items(material, n), self._verdict_on)
+        threshold = self.experiment.task.game.threshold()
+        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
+        split = "report" if against is None else f"all of {against}"
+        found = replace(found, protocol=found.protocol | {"reference_split": split})
         if against is None and not metrics and count is None and features is None and weights is None:
             keep(self.run, found)
         return found
 
-    def _judged_items(self, material: Material, n: int) -> Specimens:
+    def specimens(self, material: Material, n: int, rows: np.ndarray | None = None) -> Specimens:
+        """What is judged: new items, or what is made of pictures of the data, with those and their truth.
+
+        Args:
+            material: the data, read.
+            n: how many.
+            rows: pictures that are chosen from, evenly; the *report* split where not given.
+        """
         task = self.experiment.task
         if not isinstance(task, PictureTask):
             return Specimens(*self.sample_with_conditions(n, seed=EVALUATION_SEED))
-        rows = material.splits.report[np.linspace(0, len(material.splits.report) - 1, n).astype(np.int64)]
-        return examples(task, self._players, material, rows)
+        rows = material.splits.report if rows is None else rows
+        return examples(task, self._players, material, rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)])
 
     def _verdict_on(self, side: Specimens) -> np.ndarray | None:
         task = self.experiment.task

@@ -18,6 +18,7 @@ class Record:
         note: what happened, in one line, where something did.
         metrics: quick numbers of the model, where they were just taken.
         grid: the picture that was just drawn, where one was.
+        signs: what was just observed of scores, gradients, weights and variety, where it was time for that.
     """
 
     step: int
@@ -29,3 +30,4 @@ class Record:
     note: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     grid: Path | None = None
+    signs: dict[str, float | None] = field(default_factory=dict)

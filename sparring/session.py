@@ -257,8 +257,12 @@ class Session:
         return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
 
     def _judge(self) -> evaluation.Evaluation | None:
-        """Quick numbers of what the model makes now, by the first process."""
-        return self.measuring(self.engine) if is_first() and self.privacy is None else None
+        """Quick numbers of what the model makes now, by the first process; ``timing.jsonl`` says what all took."""
+        if not is_first() or self.privacy is not None:
+            return None
+        found = self.measuring(self.engine)
+        self.run.append("timing", {"step": self.engine.step_number, **self.measuring.cost(self.seconds())})
+        return found
 
     def _seen(self, found: evaluation.Evaluation | None) -> Record:
         """What can be looked at after a save: numbers where some were taken, and the picture."""
@@ -288,6 +292,7 @@ class Session:
             self.run.append("log", {"step": record.step, "images": record.images, "terms": terms} | signs)
             timing = {"images_per_second": round(record.images_per_second, 2), "seconds": round(record.seconds, 3)}
             self.run.append("timing", {"step": record.step, **timing})
+            record = replace(record, signs=signs.get("signs", {}))
         return record
 
     def _record(self, terms: dict[str, float], images_per_second: float, note: str | None = None) -> Record:

@@ -38,7 +38,9 @@ class Training(Part):
         default=50_000, ge=1, description="images seen from one reading of quick metrics to the next, at least"
     )
     best: str = Field(
-        default="auto", description="quick metric on *select* by which a best model is kept; auto: kid; none: no such"
+        default="auto",
+        description="quick metric on *select* by which a best model is kept; auto: psnr where there is a truth, else "
+        "kid; none: no such",
     )
     keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
     keep_records: int = Field(

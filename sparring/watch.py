@@ -23,10 +23,15 @@ _CHANGE = "what a roll-back changes: halve the rate, clip gradients, take fp32, 
 
 
 class Detector(Part):
-    """The kind."""
+    """The kind.
+
+    Attributes:
+        advice: what a user can do about it, in a sentence.
+    """
 
     kind: ClassVar[str] = "detector"
     home: ClassVar[str] = "sparring.watch"
+    advice: ClassVar[str] = ""
 
     remedy: Remedy
     change: Change
@@ -43,6 +48,10 @@ class Detector(Part):
 class NotFinite(Detector):
     """A term, a gradient or a weight is not a number or infinite. A term is caught in its own step."""
 
+    advice: ClassVar[str] = (
+        "Take fp32 (--set training.precision=fp32) or a lower rate (--set training.optimiser.rate=0.0005)."
+    )
+
     remedy: Remedy = Field(default="roll-back", description=f"{_REMEDY}; to tell is to stop")
     change: Change = Field(default="rate", description=_CHANGE)
 
@@ -56,6 +65,10 @@ class NotFinite(Detector):
 
 class Exploded(Detector):
     """Scores or gradients have left every useful range."""
+
+    advice: ClassVar[str] = (
+        "Clip gradients (--set training.clip=1), lower the rate, or add a penalty (--set penalties=r1)."
+    )
 
     score: float = Field(default=1e4, gt=0, description="largest score of an item")
     gradient: float = Field(default=1e6, gt=0, description="largest norm of a player's gradient")
@@ -80,6 +93,10 @@ class Exploded(Detector):
 class Vanished(Detector):
     """The discriminator says the same of everything."""
 
+    advice: ClassVar[str] = (
+        "Lower the rate, weaken the penalty, or take another loss (--set loss=relativistic-pairing)."
+    )
+
     spread: float = Field(default=1e-6, ge=0, description="difference of the highest and lowest score, at most")
     patience: int = Field(default=3, ge=1, description="observations in a row")
     remedy: Remedy = Field(default="tell", description=_REMEDY)
@@ -96,6 +113,8 @@ class Vanished(Detector):
 
 class Won(Detector):
     """The discriminator tells every real item from every generated one by far, for long."""
+
+    advice: ClassVar[str] = "Augment (--set views=adaptive-augment), give more data, or strengthen the penalty."
 
     separation: float = Field(
         default=3.5, gt=0, description="distance of mean scores in their standard deviations, at least"
@@ -118,6 +137,10 @@ class Won(Detector):
 
 class Collapsed(Detector):
     """What is made from fixed latents has become alike, measured by the data's own variety."""
+
+    advice: ClassVar[str] = (
+        "Strengthen the penalty, lower the rate, or let the discriminator see packs (--set views=pack)."
+    )
 
     share: float = Field(default=0.1, gt=0, lt=1, description="deviation of generated items, as a share of the data's")
     patience: int = Field(default=3, ge=1, description="observations in a row")
@@ -143,6 +166,10 @@ class Collapsed(Detector):
 
 class Overfits(Detector):
     """The discriminator knows its training items by heart: it takes held-back ones for generated."""
+
+    advice: ClassVar[str] = (
+        "Augment (--set views=adaptive-augment), give more data, or stop there: 'sparring sample RUN --best'."
+    )
 
     gap: float = Field(
         default=0.9, gt=0, description="(learned - held back) / (learned - generated) between mean scores, at least"

@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -13,19 +14,24 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import (
     conditional,
+    intervals,
     judges,
     ledger,
     mixtures,
     mnist,
     pictures,
+    readings,
     rivals,
     runs,
+    sanity,
     stacked,
     startup,
     table,
     tutorial,
 )
 from benchmarks.ledger import Ledger, Measurement
+from sparring.metrics.kernel import Kid
+from sparring.run import Run
 
 
 def test_a_measurement_is_on_disk_when_it_has_been_added(tmp_path):
@@ -278,9 +284,39 @@ def test_real_data_are_split_as_the_library_splits_them():
     assert set(data.report.labels.tolist()) == set(range(10))
 
 
-@pytest.mark.parametrize("script", [mnist, conditional, mixtures, pictures, rivals, stacked, startup, table])
+@pytest.mark.parametrize(
+    "script", [mnist, conditional, intervals, mixtures, pictures, readings, rivals, sanity, stacked, startup, table]
+)
 def test_every_script_describes_itself(script, capsys):
     with pytest.raises(SystemExit) as ended:
         script.main(["--help"])
     assert ended.value.code == 0
     assert "python -m benchmarks" in capsys.readouterr().out
+
+
+def test_the_cost_of_readings_is_their_share_of_the_time_of_a_run(tmp_path):
+    run = Run(tmp_path)
+    assert readings.cost(run) == (0.0, 0)
+    for record in (
+        {"step": 1, "images_per_second": 5.0, "seconds": 90.0},
+        {"step": 1, "measured_in": 1.5, "seconds": 92.0},
+        {"step": 2, "measured_in": 2.0, "seconds": 100.0},
+    ):
+        run.append("timing", record)
+    run.append("metrics", {"step": 1})
+    assert readings.cost(run) == (pytest.approx(0.02), 1)
+
+
+def test_intervals_that_are_too_narrow_are_seen_to_miss(monkeypatch):
+    case = intervals.Case("points", lambda source, count, strength: source.normal(strength, 1, (count, 2)), 0.3)
+    monkeypatch.setattr(intervals, "VERY_MANY", 1200)
+    monkeypatch.setattr(intervals, "METRICS", (Kid(),))
+    (honest,) = [held for name, held, *_ in intervals.hits(case, 60, 40, 0) if name == "kid"]
+    assert honest > 32
+    taken = Kid.__call__
+
+    def narrow(self, *sides):
+        return {n: replace(r, low=r.value - 1e-6, high=r.value + 1e-6) for n, r in taken(self, *sides).items()}
+
+    monkeypatch.setattr(Kid, "__call__", narrow)
+    assert [held for name, held, *_ in intervals.hits(case, 60, 40, 0) if name == "kid"] == [0]

@@ -21,11 +21,12 @@ def read(folder):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_losses_numbers_and_grids_are_written_for_the_command_line_and_the_function(tmp_path):
     run = tmp_path / "run"
-    options = {"recipe": "dense", "settings": (*FIXED, "training.measure=16"), "out": run}
+    options = {"recipe": "dense", "settings": (*FIXED, "training.measure=16", "training.watch_every=5"), "out": run}
     sparring.train("digits", steps=20, **options)
     written = read(run / "tensorboard")
     tags = written.Tags()
     assert {"losses/generator/generator", "metrics/kid[random-conv]", "speed/images per second"} <= set(tags["scalars"])
+    assert {"scores/real", "scores/fake", "scores/held back", "signs/diversity"} <= set(tags["scalars"])
     assert tags["images"] == ["samples"]
     assert [event.step for event in written.Scalars("losses/generator/generator")] == list(range(1, 21))
     logged = {r["step"]: r["terms"]["generator/generator"] for r in sparring.load(run).run.records("log")}

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,14 +7,18 @@ from PIL import Image
 
 import sparring
 from sparring.cli import main
-from sparring.comparison import GROUPS, Comparison, Difference, Number, _Taken, compare
+from sparring.comparison import Comparison, Difference, compare
 from sparring.data.opening import open_data
 from sparring.errors import DataError, RequestError
+from sparring.jackknife import GROUPS, Number, Taken
 from sparring.metrics import Evidence
 from sparring.metrics.frechet import Frechet
 from sparring.metrics.kernel import Kid
+from sparring.metrics.psnr import Psnr
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16")
+
+MENDING = (*FIXED, "network.width=4", "network.depth=3", "training.optimiser.rate=0.01")
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +48,72 @@ def test_intervals_of_differences_cover_no_difference_and_find_a_real_one(metric
     inside = 0
     for seed in range(0, 60, 3):
         test, same, other = (gaussian(120, seed + i) for i in range(3))
-        taken = _Taken(metric, test, test, {"a": same, "b": other})
+        taken = Taken(metric, test, test, {"a": same, "b": other})
         number = taken.number(metric.name, "b", less="a")
         inside += number.low <= 0 <= number.high
     assert inside >= 16
-    taken = _Taken(metric, gaussian(400, 1), gaussian(400, 2), {"a": gaussian(400, 3), "b": gaussian(400, 4, 0.4)})
+    taken = Taken(metric, gaussian(400, 1), gaussian(400, 2), {"a": gaussian(400, 3), "b": gaussian(400, 4, 0.4)})
     assert taken.number(metric.name, "b", less="a").low > 0
 
 
 def test_what_runs_share_cancels_in_their_difference():
     test, made = gaussian(200, 0), gaussian(200, 1)
     nudged = Evidence(made.items, made.features + 0.03)
-    taken = _Taken(Frechet(), test, test, {"a": made, "b": nudged})
+    taken = Taken(Frechet(), test, test, {"a": made, "b": nudged})
     alone, paired = taken.number("frechet", "b"), taken.number("frechet", "b", less="a")
     assert paired.high - paired.low < 0.5 * (alone.high - alone.low)
     assert len(taken.less) == GROUPS
+
+
+def test_means_over_pictures_leave_groups_out_as_taking_them_again_would():
+    source = np.random.default_rng(0)
+    truth = source.integers(50, 200, (90, 4, 4, 1)).astype(np.uint8)
+    made = [np.clip(truth + source.normal(0, spread, truth.shape), 0, 255).astype(np.uint8) for spread in (9, 10)]
+    a, b = (Evidence(side, np.zeros((90, 0)), truth=truth) for side in made)
+    taken = Taken(Psnr(), a, a, {"a": a, "b": b})
+    kept = np.arange(90) % GROUPS != 3
+    short = replace(a, items=made[0][kept], truth=truth[kept])
+    assert taken.less[3]["a"]["psnr"] == pytest.approx(Psnr()(short, short, short)["psnr"].value)
+    alone, paired = taken.number("psnr", "b"), taken.number("psnr", "b", less="a")
+    assert paired.high < 0
+    assert alone.low > 20
+    few = Taken(Psnr(), a, a, {"a": replace(a, items=made[0][:1], truth=truth[:1])})
+    assert few.number("psnr", "a").low is None
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mended")
+    digits = open_data("digits").load().items[np.arange(300)]
+    np.save(folder / "digits.npy", np.kron(digits, np.ones((1, 2, 2, 1), np.uint8)))
+    for name, steps in (("a", 1), ("b", 100)):
+        sparring.train(folder / "digits.npy", task="denoising", settings=MENDING, steps=steps, out=folder / name)
+    return [folder / "a", folder / "b"]
+
+
+def test_runs_of_a_restoration_are_compared_picture_by_picture(mended, tmp_path, capsys):
+    picture = tmp_path / "both.png"
+    assert main(["compare", *map(str, mended), "-o", str(picture), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    first, second = map(str, mended)
+    values = {run: told["metrics"]["psnr"][run]["value"] for run in (first, second)}
+    difference = next(d for d in told["differences"] if d["metric"] == "psnr")
+    assert difference["number"]["value"] == pytest.approx(values[second] - values[first])
+    assert difference["real"]
+    assert difference["number"]["low"] > 0
+    assert {"psnr", "ssim"} <= set(told["metrics"])
+    with Image.open(picture) as sheet:
+        sheet.load()
+    assert compare(mended) == compare(mended)
+
+
+def test_restorations_of_other_inputs_are_not_compared(mended, tmp_path):
+    sparring.train(
+        mended[0].parent / "digits.npy", task="denoising", settings=(*MENDING, "noise.gaussian-noise.low=1"), steps=1,
+        out=tmp_path / "other",
+    )  # fmt: skip
+    with pytest.raises(RequestError, match="only runs of one task"):
+        compare([mended[0], tmp_path / "other"])
 
 
 def test_a_vae_and_a_gan_stand_side_by_side(found, runs):

@@ -10,13 +10,14 @@ from sparring.baselines import Baseline
 from sparring.data.images import digests
 from sparring.data.synthetic import Ring
 from sparring.errors import RequestError
-from sparring.evaluation import Evaluation, Judged, Row, evaluate, quick
+from sparring.evaluation import Evaluation, Row, evaluate, quick
 from sparring.experiment import Material, gather
 from sparring.jury import Jury, wished
 from sparring.metrics import Evidence, Metric, Reading, Specimens
 from sparring.metrics.features.classifier import Classifier
 from sparring.metrics.features.random_conv import RandomConv
 from sparring.metrics.modes import MixtureModes
+from sparring.sides import Judged
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.types import Batch, DataSpec

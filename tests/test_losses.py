@@ -169,7 +169,19 @@ def test_relativistic_losses_do_not_change_when_all_scores_shift(loss):
     real, fake = draw(6, 2), draw(6, 2, seed=1)
     for side in (loss.discriminator, loss.generator):
         torch.testing.assert_close(side(scores(real + 7), scores(fake + 7)), side(scores(real), scores(fake)))
-    assert not loss.signed
+    assert loss.threshold() is None
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [*(part() for part in AdversarialLoss.parts().values() if part().threshold() is not None), Minimax(smoothing=0.1)],
+    ids=str,
+)
+def test_the_threshold_is_the_best_score_of_items_that_are_as_likely_real_as_generated(loss):
+    grid = torch.linspace(-2, 2, 4001, dtype=torch.float64)
+    costs = torch.stack([loss.discriminator(scores(score[None]), scores(score[None])) for score in grid])
+    # Hinge does not tell the scores within its margins apart: the threshold is their middle.
+    assert float(grid[costs <= costs.min() + 1e-12].mean()) == pytest.approx(loss.threshold(), abs=1e-3)
 
 
 @relativistic

@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks import sanity
 from benchmarks.judges import Held
-from sparring.metrics import Reading
+from sparring.metrics import Evidence, Metric, Reading, ranked
+from sparring.metrics.pixel_memorisation import PixelMemorisation
 
 
 @pytest.fixture
@@ -36,3 +37,22 @@ def test_a_number_has_moved_where_no_value_is_in_both_intervals():
     assert sanity.moved(Reading(1, 0.9, 1.1), Reading(0.5))
     assert not sanity.moved(Reading(1, 0.9, 1.1), Reading(1.2, 1.05, 1.4))
     assert "**1.3**" in sanity.table({"x": Reading(1, 0.9, 1.1)}, {"blur": {"x": Reading(1.3, 1.2, 1.4)}})
+
+
+def test_copies_are_caught_by_the_audit_that_every_evaluation_takes():
+    defaults = {part.name for part in ranked(Metric.parts().values(), "image")}
+    assert {"memorisation", "pixel-memorisation", "membership-distance"} <= defaults
+    source = np.random.default_rng(0)
+    train, other, reference = (
+        Held(source.integers(0, 256, (1500, 6, 6, 1), dtype=np.uint8), np.arange(1500) % 10) for _ in range(3)
+    )
+
+    def copies(held: Held) -> Reading:
+        sides = [Evidence(side.pictures, np.zeros((1500, 1)), side.labels) for side in (train, reference, held)]
+        return PixelMemorisation()(*sides)["pixel-copies"]
+
+    clean = copies(other)
+    for share in (0.02, 0.1):
+        spoilt = copies(sanity.copied(other, train, share))
+        assert sanity.moved(clean, spoilt)
+        assert spoilt.value == pytest.approx(share, abs=0.01)

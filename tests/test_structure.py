@@ -44,7 +44,9 @@ FLOORS = {
     **dict.fromkeys(
         ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
     ),
-    **dict.fromkeys(["audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7),
+    **dict.fromkeys(
+        ["sides", "jackknife", "audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7
+    ),
     **dict.fromkeys(["comparison", "sheets", "board", "measuring"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "adding", "judging", "manual", "options", "printing", "web", "__main__"], 10),

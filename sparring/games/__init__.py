@@ -84,6 +84,13 @@ class Game(Part):
     def averaged(self) -> tuple[str, ...]:
         """The players that sampling needs, of which the engine keeps moving averages."""
 
+    def threshold(self) -> float | None:
+        """Score above which :meth:`score` takes an item for real; None where only differences of scores say anything.
+
+        None too where a game has no single loss to say so.
+        """
+        return None
+
     @abstractmethod
     def turns(self, step: int) -> Sequence[Turn]:
         """The turns of a step, in order."""

@@ -102,6 +102,9 @@ class Latent(Game):
     def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
         return players["generator"](latents, condition)
 
+    def threshold(self) -> float | None:
+        return self.loss.threshold()
+
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         # A discriminator of packs is asked about packs of the one item.
         channels = self._packed()

@@ -1,14 +1,19 @@
 """The kind: a metric compares generated with real items and names its numbers."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 
 from sparring.data import Dataset, Decoded, Items
 from sparring.part import Part
+
+T = TypeVar("T")
+
+Better = Literal["lower", "higher", ""]
+"""Which values are better, or none."""
 
 LARGEST_FEATURE = 1e20
 """Greater features would overflow in the cubes and squares that metrics take of them."""
@@ -28,7 +33,7 @@ class Reading:
     value: float
     low: float | None = None
     high: float | None = None
-    better: Literal["lower", "higher", ""] = "lower"
+    better: Better = "lower"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Specimens:
     def __len__(self) -> int:
         return len(self.items)
 
+    def first(self, count: int) -> "Specimens":
+        """The first so many."""
+        sides = [None if side is None else side[:count] for side in (self.given, self.truth)]
+        return Specimens(self.items[:count], {n: v[:count] for n, v in self.columns.items()}, *sides)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -61,9 +71,10 @@ class Evidence:
         labels: class of each item, ``(n,)`` integers, as asked or as in the data; None without labels.
         predicted: class of each item by the evaluation's own classifier, ``(n,)``, or None where there is none.
         scores: the discriminator's verdict, ``(n,)``, or None where there is no discriminator.
-        probabilities: of each class by the evaluation's own classifier, ``(n, classes)``, or None.
+        probabilities: of each class by the feature network of the evaluation, ``(n, classes)``, or None.
         given: what each item was made from, ``(n, ...)``, or None.
         truth: what each item should have been, ``(n, ...)``, or None where there is no such thing.
+        threshold: score above which the discriminator takes an item for real, or None where its loss knows none.
     """
 
     items: Items
@@ -74,9 +85,22 @@ class Evidence:
     probabilities: np.ndarray | None = None
     given: np.ndarray | None = None
     truth: np.ndarray | None = None
+    threshold: float | None = None
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def once(self, what: Hashable, work: Callable[[], T]) -> T:
+        """What depends on this side alone, worked out at the first call: the reference is held against many others.
+
+        Args:
+            what: a name of it, with all that it depends on besides.
+            work: works it out.
+        """
+        if what not in self._known:
+            self._known[what] = work()
+        return self._known[what]
 
     def fault(self) -> str | None:
         """What makes the features useless to any metric, in one line, or None."""
@@ -101,6 +125,10 @@ class Metric(Part):
         quick: whether it is among the few that are taken while training.
         compared: whether baselines are measured beside it; not where that would take too long.
         judging: whether it looks at the judged items; a number of real items alone has neither floor nor baselines.
+        classed: whether it asks for the class of each item by a classifier of the data's own labels.
+        plenty: whether it takes as many judged items as the model learned from, not as many as the reference holds.
+        regrouped: whether its numbers, all shares, get their intervals in an evaluation: a jackknife of both sides.
+        learns: whether it learns from the judged items: its floor is then that of what the model learned from.
     """
 
     kind: ClassVar[str] = "metric"
@@ -113,6 +141,10 @@ class Metric(Part):
     quick: ClassVar[bool] = False
     compared: ClassVar[bool] = True
     judging: ClassVar[bool] = True
+    classed: ClassVar[bool] = False
+    plenty: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
+    regrouped: ClassVar[bool] = False
 
     def about(self, data: Dataset) -> Self | None:
         """The metric with what is known of the data filled in; None where it has nothing to say of such data."""

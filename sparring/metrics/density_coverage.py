@@ -3,13 +3,12 @@
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 from pydantic import Field
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import around, share, standard_error
+from sparring.metrics.intervals import around
 from sparring.metrics.kernel import some
-from sparring.metrics.neighbours import CHUNK, distances, neighbour_fault, reach
+from sparring.metrics.neighbours import balls, held, held_share, neighbour_fault
 
 
 class DensityCoverage(Metric):
@@ -29,7 +28,8 @@ class DensityCoverage(Metric):
 
     protocol: ClassVar[str] = (
         "surroundings of reference items alone, k-th nearest neighbours in float64, equal counts of both sides; "
-        "interval: normal for density, score interval (Wilson) for coverage, the other side held fixed"
+        "interval: at these counts, by the jackknife of both sides, normal for density, for coverage the score "
+        "interval (Wilson) of as many draws as that says"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -41,23 +41,10 @@ class DensityCoverage(Metric):
         # The real mean as the origin keeps the rounding of squared distances small.
         origin = test.features.mean(0)
         real, made = [some(side.features, count, self.seed) - origin for side in (test, fake)]
-        found, covered = surroundings(real, made, self.neighbours)
-        density = found / self.neighbours
+        bounds = test.once(("balls", self.neighbours, count, self.seed), lambda: balls(real, self.neighbours))
+        found = held(made, real, bounds)
+        density, error = float(found.inside.mean()) / self.neighbours, found.spread / self.neighbours
         return {
-            "density": around(float(density.mean()), standard_error(density), within=(0.0, np.inf), better="higher"),
-            "coverage": share(int(covered.sum()), count),
+            "density": around(density, error, within=(0.0, np.inf), better="higher"),
+            "coverage": held_share(int((found.holds > 0).sum()), count, found.filled),
         }
-
-
-def surroundings(
-    real: Float[np.ndarray, "m d"], made: Float[np.ndarray, "n d"], neighbours: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each generated item how many real surroundings hold it; for each real item whether its own hold any."""
-    bounds = reach(real, neighbours)
-    inside, covered = np.empty(len(made)), np.zeros(len(real), bool)
-    for start in range(0, len(made), CHUNK):
-        rows = slice(start, start + CHUNK)
-        holds = distances(made[rows], real) <= bounds
-        inside[rows] = holds.sum(1)
-        covered |= holds.any(0)
-    return inside, covered

@@ -27,15 +27,17 @@ class Discriminator(Metric):
     compared: ClassVar[bool] = False
 
     threshold: float | None = Field(
-        default=None, description="scores above it are called real: 0 for signed losses; none: fitted on training items"
+        default=None, description="scores above it are called real; none: the loss's own, or fitted on training items"
     )
     seed: int = Field(default=0, ge=0, description="of the interval's draws")
 
     featured: ClassVar[bool] = False
     protocol: ClassVar[str] = (
-        "held-back real against generated items, both sides weighed alike; without a threshold, it is fitted on "
-        "training items against the even half of the generated ones and measured on the odd half; intervals: "
-        "Jeffreys draws of both rates; AUC by DeLong"
+        "held-back real against generated items, both sides weighed alike, at the threshold of the loss: 0 for hinge, "
+        "minimax and non-saturating, the balance of the targets with label smoothing, .5 for least squares; where a "
+        "loss sees differences alone (Wasserstein, relativistic), it is fitted on training items against the even "
+        "half of the generated ones and measured on the odd half; intervals: Jeffreys draws of both rates; AUC by "
+        "DeLong"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -54,7 +56,7 @@ class Discriminator(Metric):
         assert train.scores is not None
         assert test.scores is not None
         assert fake.scores is not None
-        threshold, made = self.threshold, fake.scores
+        threshold, made = fake.threshold if self.threshold is None else self.threshold, fake.scores
         if threshold is None:
             threshold, made = fit_threshold(train.scores, made[::2]), made[1::2]
         hits, alarms = int((test.scores > threshold).sum()), int((made > threshold).sum())

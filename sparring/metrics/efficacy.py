@@ -1,7 +1,8 @@
 """Efficacy and detection: what classifiers learn from generated rows, and whether they tell them from real ones."""
 
 import warnings
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -9,10 +10,14 @@ from pydantic import Field
 
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.discriminator import area
+from sparring.metrics.intervals import around
 from sparring.metrics.rows import LEAST, Rows, refusal
 from sparring.modalities.frames import numbers
 
 Matrix = Float[np.ndarray, "n d"]
+
+
+_GROUPS = 20
 
 
 class Efficacy(Metric):
@@ -33,7 +38,8 @@ class Efficacy(Metric):
     protocol: ClassVar[str] = (
         "logistic regression, decision tree of depth 15, random forest of 100 trees and histogram gradient boosting of "
         "scikit-learn at their defaults, learned on the judged rows, or on as many training rows, tested on the "
-        "reference; F1 of the rarest class, AUC of that class against the others; the mean of the four"
+        "reference; F1 of the rarest class, AUC of that class against the others; the mean of the four; "
+        "interval: normal, jackknife of twenty groups of reference rows, the classifiers held fixed"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -53,17 +59,24 @@ class Efficacy(Metric):
         rare = _rarest(words[0], words[1])
         real = self._mean(learned, words[0], reference, words[1], rare)
         found = self._mean(made, words[2], reference, words[1], rare)
-        readings = {f"efficacy-{name}": Reading(value, better="higher") for name, value in found.items()}
-        return readings | {f"efficacy-real-{name}": Reading(value, better="") for name, value in real.items()}
+        readings = {f"efficacy-{name}": reading for name, reading in found.items()}
+        return readings | {f"efficacy-real-{name}": replace(reading, better="") for name, reading in real.items()}
 
     def _target(self, rows: Rows) -> str:
         """The column to be predicted: as asked, else the last of two to ten values, else the last."""
         few = [name for name in rows.words if 2 <= rows.train[name].nunique() <= 10]
         return self.target or (few or list(rows.train.columns))[-1]
 
-    def _mean(self, x: Any, y: np.ndarray, reference: Any, truth: np.ndarray, rare: str) -> dict[str, float]:
-        scores = [score_classifier(model, x, y, reference, truth, rare) for model in classifiers(self.seed)]
-        return {name: float(np.mean([score[name] for score in scores])) for name in ("accuracy", "f1", "auc")}
+    def _mean(self, x: Any, y: np.ndarray, reference: Any, truth: np.ndarray, rare: str) -> dict[str, Reading]:
+        found = [verdicts(model, x, y, reference, rare) for model in classifiers(self.seed)]
+        whole = _means(found, truth, rare)
+        groups = np.arange(len(truth)) % _GROUPS
+        left = [_means([v.part(groups != g) for v in found], truth[groups != g], rare) for g in range(_GROUPS)]
+        readings = {}
+        for name, value in whole.items():
+            spread = np.var([means[name] for means in left]) * (_GROUPS - 1)
+            readings[name] = around(value, float(np.sqrt(spread)), within=(0.0, 1.0), better="higher")
+        return readings
 
 
 def classifiers(seed: int) -> list[Any]:
@@ -80,29 +93,46 @@ def classifiers(seed: int) -> list[Any]:
     ]
 
 
-def score_classifier(  # noqa: PLR0913, PLR0917
-    model: Any, x: np.ndarray, y: np.ndarray, reference: np.ndarray, truth: np.ndarray, rare: str
-) -> dict[str, float]:
-    """Accuracy, F1 and AUC of the rare class, of a classifier that learns ``x, y`` and is asked about the reference.
+class Verdicts(NamedTuple):
+    """What a classifier says of reference rows: the class of each, and how likely it is the rare one."""
+
+    said: np.ndarray
+    score: Float[np.ndarray, " n"]
+
+    def part(self, kept: Bool[np.ndarray, " n"]) -> "Verdicts":
+        """Those of some rows."""
+        return Verdicts(self.said[kept], self.score[kept])
+
+    def rates(self, truth: np.ndarray, rare: str) -> dict[str, float]:
+        """Accuracy, F1 and AUC of the rare class."""
+        positive = truth == rare
+        one_class = positive.all() or not positive.any()
+        return {
+            "accuracy": float((self.said == truth).mean()),
+            "f1": f1(self.said == rare, positive),
+            "auc": 0.5 if one_class else area(self.score[positive], self.score[~positive]).value,
+        }
+
+
+def verdicts(model: Any, x: np.ndarray, y: np.ndarray, reference: np.ndarray, rare: str) -> Verdicts:
+    """What a classifier that learns ``x, y`` says of the reference.
 
     A single class to learn from gives the verdict of always saying it: F1 0 or that of the class, AUC one half.
     """
-    positive = truth == rare
     if len(np.unique(y)) < 2:
-        said, score = np.full(len(truth), y[0]), np.zeros(len(truth))
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a model has not converged
-            model.fit(x, y)
-        said = model.predict(reference)
-        classes = list(model.classes_)
-        score = model.predict_proba(reference)[:, classes.index(rare)] if rare in classes else np.zeros(len(truth))
-    one_class = positive.all() or not positive.any()
-    return {
-        "accuracy": float((said == truth).mean()),
-        "f1": f1(said == rare, positive),
-        "auc": 0.5 if one_class else area(score[positive], score[~positive]).value,
-    }
+        return Verdicts(np.full(len(reference), y[0]), np.zeros(len(reference)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a model has not converged
+        model.fit(x, y)
+    classes = list(model.classes_)
+    score = model.predict_proba(reference)[:, classes.index(rare)] if rare in classes else np.zeros(len(reference))
+    return Verdicts(model.predict(reference), score)
+
+
+def _means(found: list[Verdicts], truth: np.ndarray, rare: str) -> dict[str, float]:
+    """The means of all classifiers."""
+    rates = [each.rates(truth, rare) for each in found]
+    return {name: float(np.mean([rate[name] for rate in rates])) for name in rates[0]}
 
 
 def f1(said: Bool[np.ndarray, " n"], true: Bool[np.ndarray, " n"]) -> float:

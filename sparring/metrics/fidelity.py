@@ -18,12 +18,14 @@ class Marginals(Metric):
     """Distance of each column's distribution: total variation of words, Kolmogorov's distance of numbers, of nulls."""
 
     featured: ClassVar[bool] = False
+    regrouped: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     rank: ClassVar[int | None] = 10
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "mean and largest over the columns; words by total variation distance, the 50 commonest told apart; numbers by "
-        "the largest difference of distribution functions, nulls standing below all"
+        "the largest difference of distribution functions, nulls standing below all; interval: jackknife of twenty "
+        "groups of both sides, at these counts"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -45,12 +47,14 @@ class Pairs(Metric):
     most: int = Field(default=300, ge=1, description="pairs that are looked at, evenly among all")
 
     featured: ClassVar[bool] = False
+    regrouped: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     rank: ClassVar[int | None] = 20
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "mean over pairs of the total variation distance of their contingency tables; numbers in ten quantiles of the "
-        "training rows, null a class; more pairs than the bound are thinned evenly"
+        "training rows, null a class; more pairs than the bound are thinned evenly; interval: jackknife of twenty "
+        "groups of both sides, at these counts"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -71,10 +75,12 @@ class Coverage(Metric):
     """Share of the reference's words and of the numbers' range that is made at all."""
 
     featured: ClassVar[bool] = False
+    regrouped: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     rank: ClassVar[int | None] = 30
     protocol: ClassVar[str] = (
-        "mean over columns: the share of the reference's words that are made, and of ten quantiles of the training rows"
+        "mean over columns: the share of the reference's words that are made, and of ten quantiles of the training "
+        "rows; interval: jackknife of twenty groups of both sides"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:

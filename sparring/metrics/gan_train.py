@@ -12,15 +12,21 @@ from sparring.metrics.intervals import around, share, standard_error
 
 Labels = Int[np.ndarray, " n"]
 
+_MOST_PASSES = 60
+"""Passes over the items, at most: with few of them, more would teach them by heart."""
+
 
 class GanTest(Metric):
     """A classifier of real training items, tested on generated ones: are they of the class that was asked for?"""
 
     featured: ClassVar[bool] = False
     rank: ClassVar[int | None] = 51
+    classed: ClassVar[bool] = True
+    plenty: ClassVar[bool] = True
     protocol: ClassVar[str] = (
-        "the evaluation's classifier, learned on training items; F1 averaged over classes with equal weight; the floor "
-        "is the same for held-back real items; intervals: score interval (Wilson), normal for F1, items drawn anew"
+        "the evaluation's classifier, learned on training items, asked about as many generated items as there are "
+        "training items, at most 10,000; F1 averaged over classes with equal weight; the floor is the same for "
+        "held-back real items; intervals: score interval (Wilson), normal for F1, items drawn anew"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -39,24 +45,30 @@ class GanTrain(Metric):
     """A classifier that learned from generated items alone, tested on real ones: do they hold what there is to learn?
 
     It falls where classes are confused, missing or without variety. The floor is real on real: the same classifier,
-    learned from held-back items.
+    learned from as many of the items that the model learned from.
     """
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     featured: ClassVar[bool] = False
     rank: ClassVar[int | None] = 50
     compared: ClassVar[bool] = False
+    plenty: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
 
     learner: Classifier = Field(
-        default=Classifier(epochs=3, width=8, features=64), description="the classifier that learns from the items"
+        default=Classifier(width=8, features=64), description="the classifier that learns from the items"
+    )
+    seen: int = Field(
+        default=30_000, ge=1, description="items that it looks at, in whole passes, where it does not say how many"
     )
     most: int = Field(default=10_000, ge=20, le=1_000_000, description="generated items to learn from, at most")
     seed: int = Field(default=0, ge=0, description="of the classifier")
 
     protocol: ClassVar[str] = (
-        "a small classifier of few passes, the same for model and floor, learned from the judged items by the labels "
-        "that were asked for, tested on the reference split; F1 averaged over classes with equal weight; intervals: "
-        "score interval (Wilson), normal for F1, reference items drawn anew, the classifier held fixed"
+        "a small classifier, the same for model and floor, learned from as many generated items as there are training "
+        "items, at most 10,000, by the labels that were asked for, tested on the reference split; the floor is that of "
+        "as many training items; F1 averaged over classes with equal weight; intervals: score interval (Wilson), "
+        "normal for F1, reference items drawn anew, the classifier held fixed"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -71,7 +83,10 @@ class GanTrain(Metric):
         assert fake.labels is not None
         assert test.labels is not None
         rows = np.arange(len(fake.labels))[: self.most]
-        fitted = self.learner.fit(np.asarray(fake.items[rows]), fake.labels[rows], self.seed)
+        learner = self.learner
+        if learner.epochs is None:
+            learner = learner.but(epochs=min(_MOST_PASSES, max(1, round(self.seen / len(rows)))))
+        fitted = learner.fit(np.asarray(fake.items[rows]), fake.labels[rows], self.seed)
         found = fitted.classify(test.items)
         assert found is not None
         return accuracy_and_f1("gan-train", test.labels, found)

@@ -27,6 +27,8 @@ class InceptionScore(Metric):
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Without a classifier there are no probabilities."""
+        if fake.probabilities is None and train.labels is not None:
+            return "these features know no classes; take classifier, or inception for the published score"
         if fake.probabilities is None:
             return "the data have no labels from which a classifier could learn"
         if len(fake.probabilities) < LEAST:

@@ -27,10 +27,20 @@ def around(
     return Reading(float(value), float(max(low, within[0])), float(min(high, within[1])), better)
 
 
-def share(hits: float, count: int, better: Literal["lower", "higher", ""] = "higher") -> Reading:
-    """A share with its score interval (Wilson 1927)."""
-    value, weight = hits / count, NORMAL**2 / count
+def share(
+    hits: float, count: int, better: Literal["lower", "higher", ""] = "higher", draws: float | None = None
+) -> Reading:
+    """A share with its score interval (Wilson 1927).
+
+    Args:
+        hits: how many of the items.
+        count: items.
+        better: which end is.
+        draws: independent draws that tell as much as the items, where these depend on each other.
+    """
+    draws = count if draws is None else draws
+    value, weight = hits / count, NORMAL**2 / draws
     centre = (value + weight / 2) / (1 + weight)
-    half = NORMAL * np.sqrt(value * (1 - value) / count + weight / (4 * count)) / (1 + weight)
+    half = NORMAL * np.sqrt(value * (1 - value) / draws + weight / (4 * draws)) / (1 + weight)
     low, high = min(value, max(0.0, float(centre - half))), max(value, min(1.0, float(centre + half)))
     return Reading(value, low, high, better)

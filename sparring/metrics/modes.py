@@ -110,6 +110,7 @@ class StackedModes(Metric):
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 70
+    classed: ClassVar[bool] = True
 
     classes: int | None = Field(
         default=None, ge=2, le=1000, description="classes of one channel; none: nothing is stacked"

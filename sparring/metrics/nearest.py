@@ -39,14 +39,14 @@ def nearest(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"], *
     """
     # The mean as the origin keeps rounding small; the distance to the chosen row is taken anew, without cancellation.
     origin = others.mean(0)
-    left, right = (np.asarray(side - origin, np.float32) for side in (items, others))
-    norms, rows = np.square(right).sum(1), np.empty(len(items), np.int64)
+    left, right = (torch.from_numpy(np.asarray(side - origin, np.float32)) for side in (items, others))
+    norms, rows = right.square().sum(1), np.empty(len(items), np.int64)
     for start in range(0, len(items), _CHUNK):
-        chunk = norms - 2 * left[start : start + _CHUNK] @ right.T
+        chunk = torch.addmm(norms, left[start : start + _CHUNK], right.T, alpha=-2)
         if same:
-            here = np.arange(len(chunk))
-            chunk[here, here + start] = np.inf
-        rows[start : start + _CHUNK] = chunk.argmin(1)
+            here = torch.arange(len(chunk))
+            chunk[here, here + start] = torch.inf
+        rows[start : start + _CHUNK] = chunk.argmin(1).numpy()
     distances = np.empty(len(items))
     for start in range(0, len(items), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -69,16 +69,25 @@ def pixels(items: Items) -> Float[np.ndarray, "n d"]:
 
 
 def copying(
-    train: Float[np.ndarray, "n d"], test: Float[np.ndarray, "m d"], fake: Float[np.ndarray, "k d"]
+    train: Float[np.ndarray, "n d"],
+    test: Float[np.ndarray, "m d"],
+    fake: Float[np.ndarray, "k d"],
+    closest: float | None = None,
 ) -> dict[str, Reading]:
     """How much nearer to training items the judged ones are than held-back ones.
+
+    Args:
+        train: items that were learned from.
+        test: held-back items.
+        fake: judged items.
+        closest: what :func:`closest_to` says of the first two, where it is known.
 
     Returns:
         ``copies``: the share of judged items that are nearer to a training item than any held-back item is;
         ``nearness``: the share that are nearer to a training item than to a held-back one at equal counts, ties as
         half, .5 where nothing is memorised.
     """
-    closest = float(nearest(test, train).distance.min())
+    closest = closest_to(test, train) if closest is None else closest
     to_train = nearest(fake, train).distance
     count = min(len(train), len(test))
     known, held = (side[np.linspace(0, len(side) - 1, count).astype(np.int64)] for side in (train, test))
@@ -89,3 +98,8 @@ def copying(
         "copies": share(int((to_train < closest).sum()), len(fake), better="lower"),
         "nearness": share(nearer, len(fake), better=""),
     }
+
+
+def closest_to(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"]) -> float:
+    """The least distance of any item to any other."""
+    return float(nearest(items, others).distance.min())

@@ -2,14 +2,11 @@
 
 from typing import ClassVar
 
-import numpy as np
-from jaxtyping import Bool, Float
 from pydantic import Field
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import share
 from sparring.metrics.kernel import some
-from sparring.metrics.neighbours import CHUNK, distances, neighbour_fault, reach
+from sparring.metrics.neighbours import balls, held, held_share, neighbour_fault
 
 
 class PrecisionRecall(Metric):
@@ -30,8 +27,8 @@ class PrecisionRecall(Metric):
     seed: int = Field(default=0, ge=0, description="of that choice")
 
     protocol: ClassVar[str] = (
-        "k-th nearest neighbours in float64, equal counts of both sides, against the reference split; interval: score "
-        "interval of a share (Wilson), the other side's surroundings held fixed"
+        "k-th nearest neighbours in float64, equal counts of both sides, against the reference split; interval: at "
+        "these counts, score interval (Wilson) of as many draws as the jackknife of both sides says"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -43,18 +40,9 @@ class PrecisionRecall(Metric):
         # The real mean as the origin keeps the rounding of squared distances small.
         origin = test.features.mean(0)
         real, made = [some(side.features, count, self.seed) - origin for side in (test, fake)]
-        precise, recalled = near(made, real, self.neighbours), near(real, made, self.neighbours)
+        bounds = test.once(("balls", self.neighbours, count, self.seed), lambda: balls(real, self.neighbours))
+        precise, recalled = held(made, real, bounds), held(real, made, balls(made, self.neighbours))
         return {
-            "precision": share(int(precise.sum()), count),
-            "recall": share(int(recalled.sum()), count),
+            name: held_share(int((found.inside > 0).sum()), count, found.error)
+            for name, found in (("precision", precise), ("recall", recalled))
         }
-
-
-def near(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"], neighbours: int) -> Bool[np.ndarray, " n"]:
-    """Whether an item lies within any other's distance to its k-th nearest neighbour among the others."""
-    bounds = reach(others, neighbours)
-    found = np.empty(len(items), bool)
-    for start in range(0, len(items), CHUNK):
-        rows = slice(start, start + CHUNK)
-        found[rows] = (distances(items[rows], others) <= bounds).any(1)
-    return found

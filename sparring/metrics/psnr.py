@@ -21,6 +21,7 @@ class Psnr(Metric):
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 1
     paired: ClassVar[bool] = True
+    quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "mean of the pictures' own ratios, peak 255 or 65535, a perfect picture counts 100 dB; y is the luma of BT.601 "
         "in studio range; interval: normal, pictures drawn anew"

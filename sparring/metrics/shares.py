@@ -13,6 +13,7 @@ class ClassShares(Metric):
     """The rarest and the commonest class's share, the shares' distance from the reference's, and label agreement."""
 
     rank: ClassVar[int | None] = 60
+    classed: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "classes by the evaluation's classifier, those of the training items; intervals: score interval of a share "
         "(Wilson), normal for the distance, sampling of both sides; the classifier's own faults are in the floor"

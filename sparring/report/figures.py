@@ -9,9 +9,16 @@ from sparring.errors import MissingExtra
 from sparring.report.findings import Curve
 
 _SIZE = (5.2, 3.0)
-_LINE, _BAND, _FLOOR = "#1f5fa8", "#1f5fa833", "#b0413e"
+_LINE, _BAND, _FLOOR, _MARK = "#1f5fa8", "#1f5fa833", "#b0413e", "#7a4a00"
 _SPAN = 100.0
 """How many times the least value the greatest is from which on an axis is logarithmic."""
+
+
+class Mark(NamedTuple):
+    """A moment of a run that is told of beside the figures."""
+
+    x: float
+    label: str
 
 
 class Line(NamedTuple):
@@ -35,14 +42,15 @@ def require_plots() -> None:
         raise MissingExtra("matplotlib", "report") from None
 
 
-def line(drawn: Line) -> str:
+def line(drawn: Line, marks: Sequence[Mark] = ()) -> str:
     """A line as a picture for a page."""
     figure, axes = _begun(drawn.title, drawn.unit, drawn.y)
     axes.plot(drawn.x, drawn.y, color=_LINE, linewidth=1.2)
+    _mark(axes, marks)
     return _finished(figure)
 
 
-def curve(drawn: Curve, images_per_step: int) -> str:
+def curve(drawn: Curve, images_per_step: int, marks: Sequence[Mark] = ()) -> str:
     """A number over the run, its 95 % interval as a band and its floor as a line."""
     known = [*drawn.values, *([drawn.floor] if drawn.floor is not None else [])]
     figure, axes = _begun(drawn.name, _unit(drawn), known)
@@ -53,7 +61,19 @@ def curve(drawn: Curve, images_per_step: int) -> str:
     if drawn.floor is not None:
         axes.axhline(drawn.floor, color=_FLOOR, linestyle="--", linewidth=1, label="floor: real items")
         axes.legend(fontsize=8, frameon=False)
+    _mark(axes, marks)
     return _finished(figure)
+
+
+def _mark(axes: Any, marks: Sequence[Mark]) -> None:
+    """Upright lines with the numbers of what is told above the figures; those at one place share theirs."""
+    there: dict[float, list[str]] = {}
+    for mark in marks:
+        there.setdefault(mark.x, []).append(mark.label)
+    for x, labels in there.items():
+        axes.axvline(x, color=_MARK, linestyle=":", linewidth=1.2)
+        place = axes.get_xaxis_transform()
+        axes.text(x, 1.0, ",".join(labels), transform=place, fontsize=8, color=_MARK, ha="right", va="top")
 
 
 def _unit(drawn: Curve) -> str:

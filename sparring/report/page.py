@@ -23,7 +23,8 @@ table { border-collapse: collapse; font-size: .875rem; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #e3e7ea; vertical-align: top; }
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { background: #f3f5f7; padding: .75rem; overflow-x: auto; overflow-wrap: normal; font-size: .8125rem; }
-.finding { border-left: 4px solid #b0413e; padding-left: .75rem; } .fine { border-left: 4px solid #2e7d4f; padding-left: .75rem; }
+ol { padding-left: 1.5rem; } li.finding { border-left: 4px solid #b0413e; padding-left: .75rem; margin: .5rem 0; max-width: 75ch; }
+.fine { border-left: 4px solid #2e7d4f; padding-left: .75rem; }
 details summary { cursor: pointer; }
 """  # noqa: E501
 
@@ -42,7 +43,7 @@ def write_page(story: Story) -> str:
         _section("Numbers", _numbers(story)),
         _section("Copies and leaks", _audit(story)),
         _section("Numbers over the run", _curves(story)),
-        _section("Losses", _losses(story)),
+        _section("Losses and scores", _losses(story)),
         _section("How to train it again", f"<pre>{escape(story.reproduce)}</pre>"),
         _section("Versions and splits", _table(story.provenance)),
         _section("Settings", f"<details><summary>every field</summary>{_table(story.settings)}</details>"),
@@ -68,10 +69,12 @@ def _table(rows: Mapping[str, str]) -> str:
 
 def _findings(story: Story) -> str:
     if story.findings:
-        return "".join(f'<p class="finding">{escape(finding)}</p>' for finding in story.findings)
+        told = "".join(f'<li class="finding">{escape(finding.text)}</li>' for finding in story.findings)
+        return f"<p>In the order of their steps; the figures below are marked with these numbers.</p><ol>{told}</ol>"
     if not story.curves:
         return "<p>No numbers were taken while it trained.</p>"
-    return '<p class="fine">Neither overfitting nor collapse was seen in the numbers that were taken on the way.</p>'
+    said = "Neither overfitting nor collapse was seen in the numbers taken on the way, and no alarm was raised."
+    return f'<p class="fine">{said}</p>'
 
 
 def _figures(shown: Sequence[Figure], kind: str = "grid") -> str:
@@ -127,7 +130,13 @@ def _audit(story: Story) -> str:
 
 
 def _curves(story: Story) -> str:
-    return _figures([Figure(figures.curve(c, story.images_per_step), _better(c.better)) for c in story.curves])
+    drawn = [figures.curve(c, story.images_per_step, _marks(story)) for c in story.curves]
+    return _figures([Figure(d, _better(c.better)) for d, c in zip(drawn, story.curves, strict=True)])
+
+
+def _marks(story: Story) -> list[figures.Mark]:
+    """Where the figures are marked with the numbers of the findings."""
+    return [figures.Mark(f.step * story.images_per_step, str(i + 1)) for i, f in enumerate(story.findings)]
 
 
 def _better(better: str) -> str:
@@ -136,4 +145,4 @@ def _better(better: str) -> str:
 
 def _losses(story: Story) -> str:
     lines = [*story.losses, *([story.speed] if story.speed is not None else [])]
-    return _figures([Figure(figures.line(drawn), drawn.title) for drawn in lines if drawn.x])
+    return _figures([Figure(figures.line(drawn, _marks(story)), drawn.title) for drawn in lines if drawn.x])

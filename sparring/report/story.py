@@ -7,21 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image as Picture
 
-from sparring.evaluation import Evaluation, take
+from sparring.evaluation import Evaluation
 from sparring.experiment import Material, gather
+from sparring.modalities import Modality
+from sparring.modalities.image import Image
 from sparring.model import Model
 from sparring.report.figures import Line, data_uri
-from sparring.report.findings import Curve, curves, findings
+from sparring.report.findings import Curve, Finding, curves, findings, watched
+from sparring.restoring import ranked_cases, sheet
+from sparring.sides import take
 from sparring.tasks.picture import PictureTask
 
 SHOWN = 36
 """Items of each side that are shown beside each other."""
+CASES = 200
+"""Pictures at most of which the best, median and worst cases are shown."""
 STAGES = 6
 """Pictures of the samples' evolution."""
 
 _WIDTH = 480
+_SIGNS = {
+    "gap": ("gap: learned to held back", "share of learned to generated"),
+    "separation": ("real to generated scores", "standard deviations"),
+    "diversity": ("variety of samples", "share of the data's"),
+}
+"""Observations that are drawn, with title and unit."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +56,11 @@ class Story:
     Attributes:
         name: of the run.
         summary: facts by their names.
-        findings: what went wrong, and what to do.
-        samples: generated beside real items.
+        findings: what went wrong or was changed, when, and what to do; in the order of their steps.
+        samples: generated beside real items, or inputs, outputs and truths.
         evolution: samples from the same latents over the run.
         suspects: the audit's picture, or None.
-        losses: every term over the run.
+        losses: every term over the run, and what was observed of scores and variety.
         speed: images a second over the run.
         curves: every quick number over the run.
         images_per_step: what turns steps into items seen.
@@ -61,7 +73,7 @@ class Story:
 
     name: str
     summary: dict[str, str]
-    findings: list[str]
+    findings: list[Finding]
     samples: list[Figure]
     evolution: list[Figure]
     suspects: Figure | None
@@ -83,17 +95,17 @@ class Story:
         log, timing = run.records("log"), run.records("timing")
         numbers = curves(run.records("metrics"))
         material = gather(model.experiment.task, model.experiment.data.load())
-        seen = {record["step"]: record["images"] for record in log}
+        seen = {record["step"]: record["images"] for record in log if "images" in record}
         fast = [r for r in timing if r["step"] in seen and "images_per_second" in r]
         speeds = [r["images_per_second"] for r in fast]
         return cls(
             name=run.folder.name,
-            summary=_summary(model, described, log, timing),
-            findings=findings(numbers),
+            summary=_summary(model, described, [r for r in log if "images" in r], timing),
+            findings=sorted([*findings(numbers), *watched(log)], key=lambda finding: finding.step),
             samples=_samples(model, material),
             evolution=_evolution(run.samples),
             suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
-            losses=_losses(log, model.experiment.task.game.adversarial),
+            losses=[*_losses(log, model.experiment.task.game.adversarial), *_signs(log)],
             speed=Line("speed", "items a second", [seen[r["step"]] for r in fast], speeds) if fast else None,
             curves=numbers,
             images_per_step=plan["images_per_step"],
@@ -117,27 +129,43 @@ def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: li
     if log:
         found["length"] = f"{log[-1]['step']:,} steps, {log[-1]['images']:,} items seen"
     if timing and "seconds" in timing[-1]:
-        found["time"] = f"{timing[-1]['seconds'] / 60:.1f} minutes"
+        read = max(record.get("measured_in", 0.0) for record in timing)
+        found["time"] = f"{timing[-1]['seconds'] / 60:.1f} minutes, of which {read:.0f} seconds for the numbers over it"
     return found
 
 
 def _samples(model: Model, material: Material) -> list[Figure]:
     if isinstance(model.experiment.task, PictureTask):
-        return _evolution(model.run.samples)[-1:]  # its pictures show what was given and the truth already
+        return _cases(model, material)
     splits = material.splits
     rows, name = (splits.report, "held back") if len(splits.report) else (splits.train, "learned from")
     real = take(material, rows, SHOWN).items
     made = model.sample(SHOWN)
     return [
-        Figure(_sheet(model, made), f"{len(made)} generated items, seed 0, not chosen"),
-        Figure(_sheet(model, real), f"{len(real)} real items, {name}"),
+        Figure(_drawn(model.modality, made), f"{len(made)} generated items, seed 0, not chosen"),
+        Figure(_drawn(model.modality, real), f"{len(real)} real items, {name}"),
     ]
 
 
-def _sheet(model: Model, items: np.ndarray) -> str:
+def _cases(model: Model, material: Material) -> list[Figure]:
+    """What a model from pictures to pictures makes of held-back ones: its best, median and worst cases."""
+    splits = material.splits
+    rows, name = (splits.report, "held-back") if len(splits.report) else (splits.train, "training")
+    shown = model.specimens(material, min(len(rows), CASES), rows)
+    if shown.truth is None:
+        codec, pictures = sheet(shown.first(SHOWN // 3))
+        return [Figure(_drawn(codec, pictures), f"{len(pictures)} {name} pictures: what was given, what was made")]
+    parts = "what was given, what was made, the truth"
+    return [
+        Figure(_drawn(Image.fit(pictures), pictures), f"the {title} of {len(shown)} {name} pictures by PSNR: {parts}")
+        for title, pictures in ranked_cases(shown).items()
+    ]
+
+
+def _drawn(codec: Modality, items: np.ndarray) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sheet.png"
-        model.modality.preview(items, file)
+        codec.preview(items, file)
         return data_uri(file.read_bytes(), "png")
 
 
@@ -151,10 +179,10 @@ def _evolution(folder: Path) -> list[Figure]:
 
 def _shrunk(path: Path) -> str:
     """The picture, not wider than a few hundred pixels."""
-    with Image.open(path) as opened:
+    with Picture.open(path) as opened:
         picture = opened.convert("RGB")
     if picture.width > _WIDTH:
-        picture = picture.resize((_WIDTH, max(1, picture.height * _WIDTH // picture.width)), Image.Resampling.BOX)
+        picture = picture.resize((_WIDTH, max(1, picture.height * _WIDTH // picture.width)), Picture.Resampling.BOX)
     content = io.BytesIO()
     picture.save(content, "PNG")
     return data_uri(content.getvalue(), "png")
@@ -165,11 +193,24 @@ def _losses(log: list[dict[str, Any]], adversarial: bool) -> list[Line]:
     unit = "loss, no unit" if adversarial else "nats an item"
     lines = []
     for name in names:
-        there = [(r["images"], r["terms"][name]) for r in log if isinstance(r.get("terms", {}).get(name), int | float)]
+        there = [(r["images"], r["terms"][name]) for r in log if _is_number(r.get("terms", {}).get(name))]
         turn, _, term = name.partition("/")
         title = name if turn != term else turn
         lines.append(Line(title, unit if term else "value", [x for x, _ in there], [y for _, y in there]))
     return lines
+
+
+def _signs(log: list[dict[str, Any]]) -> list[Line]:
+    """What the detectors look at: the discriminator's gap between learned and held-back items, and the variety."""
+    lines = []
+    for name, (title, unit) in _SIGNS.items():
+        there = [(r["images"], r["signs"][name]) for r in log if _is_number(r.get("signs", {}).get(name))]
+        lines.append(Line(title, unit, [x for x, _ in there], [y for _, y in there]))
+    return [line for line in lines if line.x]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _flat(value: Any, path: str) -> list[tuple[str, str]]:

@@ -1,13 +1,21 @@
 """GAN-train and GAN-test against scikit-learn, and what faults of a model do to them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, f1_score
 
-from sparring.metrics import Evidence
+from sparring.data.named import Digits
+from sparring.evaluation import evaluate
+from sparring.experiment import gather
+from sparring.jury import Jury
+from sparring.metrics import Evidence, Specimens
 from sparring.metrics.features.classifier import Classifier
 from sparring.metrics.gan_train import GanTest, GanTrain, accuracy_and_f1
+from sparring.sides import Judged
+from sparring.tasks.generation import Generation
 
 NOTHING = np.zeros((0, 0))
 QUICK = GanTrain(learner=Classifier(width=8, features=32, epochs=6))
@@ -70,3 +78,29 @@ def test_an_unconditional_model_is_refused_and_told_why():
     assert "no labels" in GanTrain().refusal(real, plain, real)
     assert "no labels" in GanTest().refusal(real, real, side(items, labels))
     assert "single class" in GanTrain().refusal(real, real, side(items, np.zeros(len(items), np.int64)))
+
+
+@pytest.mark.parametrize(("count", "learned"), [(None, (1500, 1500)), (300, (300, 300))])
+def test_gan_train_learns_from_as_many_items_as_the_model_did_beside_real_on_real(monkeypatch, count, learned):
+    material = gather(Generation(attributes=("label",)), Digits().load())
+    rows, taken = material.splits.train, []
+    learns = GanTrain.__call__
+
+    def noted(self, train, test, fake):
+        taken.append(len(fake))
+        return learns(self, train, test, fake)
+
+    monkeypatch.setattr(GanTrain, "__call__", noted)
+    jury = Jury.of(Generation(attributes=("label",)), material.data, metrics=[GanTrain(), GanTest()], count=count)
+    # What a perfect model would make: other items of the training split, or the same.
+    judged = Judged(lambda n: Specimens(material.data.items[rows[:n]], material.columns(rows[:n])), lambda side: None)
+    found = {row.name: row for row in evaluate(judged, material, replace(jury, baselines=())).rows}
+    assert [abs(got - wanted) < 60 for got, wanted in zip(taken, learned, strict=True)] == [True, True]
+    assert taken[0] == taken[1]
+    whole = count is None
+    assert found["gan-train-accuracy"].floor > (0.93 if whole else 0.8)
+    assert found["gan-train-accuracy"].value == pytest.approx(found["gan-train-accuracy"].floor, abs=0.12)
+    if whole:
+        assert found["gan-train-accuracy"].value == found["gan-train-accuracy"].floor
+        low, high = found["gan-test-accuracy"].low, found["gan-test-accuracy"].high
+        assert high - low < 0.03, "as many generated items are tested as were learned from"

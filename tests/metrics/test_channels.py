@@ -6,13 +6,14 @@ import pytest
 from sparring.data.images import digests
 from sparring.data.synthetic import Ring
 from sparring.errors import RequestError
-from sparring.evaluation import Judged, evaluate
+from sparring.evaluation import evaluate
 from sparring.experiment import gather
 from sparring.jury import Jury
 from sparring.metrics import Specimens
 from sparring.metrics.features import FittedFeatures
 from sparring.metrics.features.channels import ChannelClassifier
 from sparring.metrics.features.classifier import Classifier
+from sparring.sides import Judged
 from sparring.tasks.generation import Generation
 
 QUICK = ChannelClassifier(learner=Classifier(epochs=6, width=4, features=8))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,6 +22,14 @@ def test_at_a_given_threshold_it_equals_scikit_learn_for_equal_counts():
     assert found["discriminator-accuracy"].value == pytest.approx(accuracy_score(truth, scores > 0))
     assert found["discriminator-f1"].value == pytest.approx(f1_score(truth, scores > 0))
     assert found["discriminator-auc"].value == pytest.approx(roc_auc_score(truth, scores))
+
+
+def test_the_threshold_of_the_loss_goes_before_a_fitted_one_and_after_a_given_one():
+    real, made = np.linspace(0.4, 1.4, 100), np.linspace(-0.4, 0.6, 100)
+    sides = [side(real), side(real), replace(side(made), threshold=0.5)]
+    accuracy = [Discriminator(threshold=t)(*sides)["discriminator-accuracy"].value for t in (None, 0.5, 0.0)]
+    assert accuracy[0] == accuracy[1] == pytest.approx(0.9)
+    assert accuracy[2] == pytest.approx(0.7)
 
 
 def test_more_generated_than_real_items_weigh_no_more():

@@ -4,11 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparring.metrics import Evidence
-from sparring.metrics.precision_recall import PrecisionRecall, near
+from sparring.metrics.neighbours import balls, held
+from sparring.metrics.precision_recall import PrecisionRecall
 
 
 def side(features) -> Evidence:
     return Evidence(features, features)
+
+
+def near(items, others, neighbours):
+    return held(items, others, balls(others, neighbours)).inside > 0
 
 
 def by_force(items, others, neighbours):

@@ -14,17 +14,23 @@ from torch.nn.functional import interpolate
 
 from sparring.data.download import Remote
 from sparring.data.images import digests
+from sparring.data.named import Digits
 from sparring.data.synthetic import Ring
 from sparring.errors import DataError, RequestError
-from sparring.evaluation import Judged, evaluate
+from sparring.evaluation import evaluate
 from sparring.experiment import gather
 from sparring.jury import Jury
 from sparring.metrics import Specimens
 from sparring.metrics.features import dinov2, inception, pretrained
+from sparring.metrics.features.classifier import Classifier
 from sparring.metrics.features.dinov2 import Dinov2, VisionTransformer
 from sparring.metrics.features.inception import Inception, InceptionV3, levels, resized
 from sparring.metrics.frechet import Frechet
+from sparring.metrics.gan_train import GanTest
+from sparring.metrics.inception_score import InceptionScore
 from sparring.metrics.kernel import Kid
+from sparring.metrics.shares import ClassShares
+from sparring.sides import Judged
 from sparring.tasks.generation import Generation
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (4, 20, 30, 3), dtype=np.uint8)
@@ -199,6 +205,27 @@ def test_only_the_published_weights_give_a_number_the_name_fid(official, name, m
     found = evaluate(judged, made, replace(jury, baselines=()))
     assert [row.name for row in found.rows] == [name, "kid[inception]"]
     assert found.protocol["resizing"] == "so"
+
+
+def test_metrics_of_labels_are_taken_with_features_that_know_none_of_them(monkeypatch):
+    digits = gather(Generation(attributes=("label",)), Digits().load())
+    monkeypatch.setattr(Inception, "fit", lambda *_, **__: pretrained_features({"shape": [8, 8, 1], "digest": "x"}))
+    metrics = (GanTest(), ClassShares(), InceptionScore(), Kid())
+    jury = Jury.of(Generation(), digits.data, metrics=metrics, features=Inception())
+    jury = replace(jury, baselines=(), classifiers=(Classifier(width=8, features=32, epochs=8),))
+    rows = digits.splits.select
+    judged = Judged(lambda n: Specimens(digits.data.items[rows[:n]], digits.columns(rows[:n])), lambda side: None)
+    found = evaluate(judged, digits, jury)
+    values = {row.name: row.value for row in found.rows}
+    assert values["gan-test-accuracy"] > 0.85
+    assert values["label-agreement[classifier]"] == pytest.approx(values["gan-test-accuracy"])
+    assert "kid[inception]" in values
+    assert found.protocol["classifier_accuracy"] > 0.8
+    # Its own classes are what the published score is made of; features without any say so.
+    assert "know no classes" in found.refused["inception-score"]
+    unlabelled = replace(digits, data=replace(digits.data, attributes={}), conditions=None)
+    plain = Judged(lambda n: Specimens(digits.data.items[rows[:n]]), lambda side: None)
+    assert "no labels" in evaluate(plain, unlabelled, jury).refused["gan-test"]
 
 
 def pretrained_features(facts):

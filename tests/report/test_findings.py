@@ -1,6 +1,7 @@
 import pytest
 
-from sparring.report.findings import curves, findings
+from sparring.report.findings import curves, findings, watched
+from sparring.watch import EVERY, Collapsed
 
 
 def record(step, **values):
@@ -31,15 +32,16 @@ def told(name, values, *, half=0.01, floor=None, better=""):
 )
 def test_what_went_wrong_is_dated_from_where_it_stayed_wrong(name, values, floor, said):
     found = told(name, values, floor=floor)
-    assert [text.partition(":")[0] for text in found] == ([said] if said else [])
+    assert [finding.text.partition(":")[0] for finding in found] == ([said] if said else [])
 
 
 def test_each_finding_says_what_to_do():
     (overfitted,) = told("membership-auc", [0.9])
-    assert "adaptive-augment" in overfitted
-    assert "--best" in overfitted
+    assert "adaptive-augment" in overfitted.text
+    assert "--best" in overfitted.text
+    assert overfitted.step == 100
     (collapsed,) = told("recall[net]", [0.0], floor=0.5)
-    assert "views=pack" in collapsed
+    assert "views=pack" in collapsed.text
 
 
 def test_wide_intervals_prove_nothing():
@@ -55,3 +57,21 @@ def test_curves_join_a_number_over_records():
     assert (kid.steps, kid.values, kid.low, kid.floor) == ((5, 10), (1.0, 0.5), (None, 0.4), 0.1)
     assert (recall.steps, recall.better) == ((10,), "higher")
     assert findings([kid, recall]) == []
+
+
+def test_alarms_and_changes_of_the_log_are_told_with_advice_and_nothing_else_is():
+    log = [
+        {"step": 50, "images": 100, "terms": {"x": 1.0}, "signs": {}},
+        {"step": 60, "images": 120, "terms": {}, "alarm": "collapsed", "note": "the generator has collapsed"},
+        {"step": 40, "terms": {}, "note": "x: not finite", "changes": ["training.clip=1.0"]},
+        {"step": 70, "images": 140, "terms": {}, "alarm": "of-a-plugin-that-is-gone", "note": "odd"},
+    ]
+    collapsed, changed, other = watched(log)
+    assert collapsed.step == 60
+    assert collapsed.text == f"Alarm at step 60: the generator has collapsed. {Collapsed.advice}"
+    assert (changed.step, "training.clip=1.0" in changed.text, "x: not finite" in changed.text) == (40, True, True)
+    assert other.text == "Alarm at step 70: odd."
+
+
+def test_every_detector_gives_advice():
+    assert all(detector.advice for detector in EVERY)

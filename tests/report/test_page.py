@@ -1,7 +1,9 @@
 import base64
+import json
 import re
 import shutil
 import sys
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from sparring.cli import main
 from sparring.data.opening import open_data
 from sparring.errors import MissingExtra
 from sparring.report import report
+from sparring.watch import Collapsed
 
 pytest.importorskip("matplotlib")
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16", "training.measure=16")
@@ -41,7 +44,7 @@ def test_the_page_tells_everything_of_the_run(page, run):
     assert page == run / "report.html"
     assert "<h1>a &amp; &lt;b&gt;</h1>" in text
     for heading in ("What to know", "Samples beside real data", "The same latents over the run", "Numbers",
-                    "Copies and leaks", "Numbers over the run", "Losses", "How to train it again",
+                    "Copies and leaks", "Numbers over the run", "Losses and scores", "How to train it again",
                     "Versions and splits", "Settings"):  # fmt: skip
         assert f"<h2>{heading}</h2>" in text
     for word in ("kid[random-conv]", "membership-auc", "pixel-copies", "training-items", "plan.steps",
@@ -71,6 +74,36 @@ def test_nothing_is_asked_of_any_other_place(page):
 def test_the_same_run_gives_the_same_page(page, run, tmp_path):
     again = report(run, tmp_path / "again.html")
     assert again.read_bytes() == page.read_bytes()
+
+
+def test_alarms_and_changes_are_told_with_their_steps_and_mark_the_figures(run, page, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:
+        for entry in (
+            {"step": 40, "images": 640, "terms": {}, "alarm": "collapsed", "note": "the generator has collapsed"},
+            {"step": 20, "terms": {}, "note": "real: not finite", "changes": ["training.clip=1.0"]},
+        ):
+            log.write(json.dumps(entry) + "\n")
+    written = report(tmp_path / "run")
+    text = text_of(written)
+    told = re.findall(r'<li class="finding">([^<]*)</li>', text)
+    assert [item.partition(":")[0] for item in told if "Overfit" not in item and "Collapse" not in item] == [
+        "Went back to step 20 and on with training.clip=1.0, because", "Alarm at step 40",
+    ]  # fmt: skip
+    assert any(escape(Collapsed.advice) in item for item in told)
+    svg = [re.findall(r"svg\+xml;base64,([^\"]*)", path.read_text()) for path in (page, written)]
+    assert len(svg[0]) == len(svg[1])
+    assert all(len(marked) > len(plain) for plain, marked in zip(*svg, strict=True))
+
+
+def test_a_restoration_shows_its_best_median_and_worst_cases(tmp_path):
+    source = np.random.default_rng(0)
+    pictures = np.kron(source.integers(0, 256, (150, 4, 4, 3)), np.ones((1, 4, 4, 1))).astype(np.uint8)
+    small = ("network.width=4", "network.depth=3", "network.judge.width=4")
+    sparring.train(pictures, task="denoising", settings=(*FIXED, *small), steps=2, out=tmp_path / "run")
+    text = text_of(report(tmp_path / "run"))
+    for word in ("the best of", "the median of", "the worst of", "what was given, what was made, the truth", "psnr"):
+        assert word in text
 
 
 def test_the_command_writes_the_page_and_names_it(run, tmp_path, capsys):

@@ -188,6 +188,11 @@ def as_tensor(items: np.ndarray) -> Tensor:
     return torch.from_numpy(scaled).permute(0, 3, 1, 2)
 
 
+def shrinking(items: Items, size: int) -> str:
+    """How pictures above a size are resized before a network of the library looks at them, in words."""
+    return f"averaged down to {size} pixels a side" if max(items.shape[1:3]) > size else "none"
+
+
 def picture_fault(items: Items) -> str | None:
     """Why items are no pictures of integers, in one line, or None where they are."""
     if len(items.shape) != 4 or str(items.dtype) not in _HIGHEST or 0 in items.shape:

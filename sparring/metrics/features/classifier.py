@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, pad, relu
 
 from sparring.data import Items
 from sparring.errors import RequestError
-from sparring.metrics.features import CPU, Features, FittedFeatures, as_tensor, picture_fault
+from sparring.metrics.features import CPU, Features, FittedFeatures, as_tensor, picture_fault, shrinking
 from sparring.randomness import derive, order
 
 LEAST = 20
@@ -65,6 +65,7 @@ class Classifier(Features):
         held = np.sort(shuffled[: min(_MOST_HELD_BACK, len(items) // _HOLD_BACK)])
         learned = np.sort(shuffled[len(held) :])
         facts = {"shape": list(items.shape[1:]), "classes": int(labels.max()) + 1, "held_back": len(held)}
+        facts["resizing"] = shrinking(items, self.size)
         with torch.random.fork_rng():
             torch.manual_seed(derive(seed, self.name, "weights"))
             network = self.build(facts).to(device)

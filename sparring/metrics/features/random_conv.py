@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, pad
 
 from sparring.data import Items
 from sparring.errors import RequestError
-from sparring.metrics.features import CPU, Features, FittedFeatures, picture_fault
+from sparring.metrics.features import CPU, Features, FittedFeatures, picture_fault, shrinking
 from sparring.randomness import derive, stream
 
 _KERNEL = 5
@@ -45,7 +45,7 @@ class RandomConv(Features):
     def fit(self, items: Items, labels: np.ndarray | None, seed: int, *, device: torch.device = CPU) -> FittedFeatures:
         if reason := self.refusal(items, labels):
             raise RequestError(f"{self.name}: {reason}")
-        facts = {"shape": list(items.shape[1:])}
+        facts = {"shape": list(items.shape[1:]), "resizing": shrinking(items, self.size)}
         network = self.build(facts).to(device)
         fitted = FittedFeatures(self, facts, network)
         source = np.random.Generator(np.random.Philox(key=derive(seed, self.name)))

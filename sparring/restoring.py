@@ -151,7 +151,8 @@ def examples(task: PictureTask, players: nn.ModuleDict, material: Material, rows
         # A mask of 0 and 1 becomes the least and the greatest value of the pictures' type.
         given = torch.cat([given[:, :-1], given[:, -1:] * 2 - 1], 1)
     truth = decoded(batch.target) if task.paired else None
-    return Specimens(decoded(task.finish(made, batch.condition)), given=codec.decode(given), truth=truth)
+    finished = decoded(task.finish(made, batch.condition))
+    return Specimens(finished, material.columns(rows), codec.decode(given), truth)
 
 
 def beside(shown: Specimens) -> np.ndarray:

@@ -15,7 +15,7 @@ from sparring.modalities import Modality
 
 __all__ = ["NAMES", "open_data", "read_for", "store_arrays"]
 
-NAMES = ("digits", "mnist", "fashion-mnist", "cifar10", "ring", "grid", "stacked-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", "cifar10", "ring", "grid", "stacked-mnist", "words")
 """Data sets that are called by name; a folder of the same name is written with ``./`` before it."""
 
 _TABLE = (".csv", ".tsv", ".parquet")

@@ -1,0 +1,113 @@
+"""Fonts: files that fontconfig finds for a language, and text drawn with them."""
+
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from sparring.errors import DataError
+
+BOLD = 180
+"""Weight from which fontconfig calls a face demi-bold or bolder."""
+
+_MOST = 12
+"""Faces of a language that are taken, so that a machine with many fonts learns from as few as another."""
+
+_REMEDY = {"zh": "on Debian, apt-get install fonts-noto-cjk brings one", "en": "on Debian, apt-get install fonts-dejavu"}
+
+
+class Face(NamedTuple):
+    """One face of a font file.
+
+    Attributes:
+        file: its path.
+        index: which of the faces of the file.
+        bold: whether it is a bold one.
+    """
+
+    file: str
+    index: int = 0
+    bold: bool = False
+
+
+def faces(language: str) -> tuple[Face, ...]:
+    """One upright face of each scalable font file that fontconfig has for a language, in the order of their paths.
+
+    Args:
+        language: as fontconfig names it, ``zh-cn``.
+
+    Raises:
+        DataError: fontconfig is not installed, or has no such font; the message says what brings one.
+    """
+    remedy = _REMEDY.get(language.partition("-")[0], "install one")
+    form = "%{file}|%{index}|%{weight}|%{slant}|%{family[0]}\n"
+    try:
+        said = subprocess.run(
+            ["fc-list", "--format", form, f":lang={language}:scalable=true"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise DataError(
+            f"fonts for '{language}' are found by fc-list of fontconfig, which is not here; {remedy}"
+        ) from None
+    found: dict[str, tuple[int, Face]] = {}
+    for line in sorted(set(said.splitlines())):
+        file, index, weight, slant, family = line.split("|", 4)
+        # Collections hold the faces of several countries and widths; that of the asked one goes first.
+        order = 2 * ("Mono" in family) + (language == "zh-cn" and not family.endswith(("SC", "CN", "GB")))
+        plain = weight.isdigit() and index.isdigit() and int(index) < 2**16 and slant == "0"
+        if plain and (file not in found or order < found[file][0]):
+            found[file] = order, Face(file, int(index), int(weight) >= BOLD)
+    if not found:
+        raise DataError(f"fontconfig has no font for '{language}' (fc-list :lang={language}); {remedy}")
+    every = [face for _, (_, face) in sorted(found.items())]
+    return tuple(every[i] for i in np.linspace(0, len(every) - 1, min(len(every), _MOST)).astype(int))
+
+
+@lru_cache(maxsize=512)
+def font(face: Face, size: int) -> ImageFont.FreeTypeFont:
+    """A face at a size in pixels.
+
+    Raises:
+        DataError: the file cannot be read as a font.
+    """
+    try:
+        return ImageFont.truetype(face.file, size, face.index)
+    except OSError as error:
+        raise DataError(f"'{face.file}' cannot be read as a font ({error}); give a TrueType or OpenType file") from None
+
+
+def refuse_missing(face: Face, texts: Sequence[str]) -> None:
+    """Refuses a face that draws a box in the place of a character.
+
+    Raises:
+        DataError: it does; the message names the character.
+    """
+    drawn = font(face, 24)
+    box = bytes(drawn.getmask("\U0010fffd"))
+    for character in sorted({c for text in texts for c in text if not c.isspace()}):
+        if bytes(drawn.getmask(character)) == box:
+            raise DataError(f"'{face.file}' has no glyph for '{character}'; give a font that has")
+
+
+def drawn(text: str, face: Face, *, tall: int, size: tuple[int, int], place: tuple[float, float]) -> np.ndarray:
+    """A text in one line, white on black, ``(h, w)`` uint8.
+
+    Args:
+        text: the line.
+        face: what it is drawn with.
+        tall: size of the font in pixels; smaller where the line would not fit.
+        size: height and width of the picture.
+        place: where the line's box lies between top and bottom, and between left and right, in [0, 1].
+    """
+    height, width = size
+    left, top, right, bottom = (int(round(edge)) for edge in font(face, tall).getbbox(text))
+    while tall > 4 and (right - left > width or bottom - top > height):
+        tall -= 1
+        left, top, right, bottom = (int(round(edge)) for edge in font(face, tall).getbbox(text))
+    picture = Image.new("L", (width, height))
+    at = [round(share * max(0, room)) for share, room in zip(place, (height - bottom + top, width - right + left))]
+    ImageDraw.Draw(picture).text((at[1] - left, at[0] - top), text, fill=255, font=font(face, tall))
+    return np.asarray(picture)

@@ -1,0 +1,109 @@
+"""Words: pictures of words beside pictures of their counterparts in another language, drawn with the fonts that are here.
+
+The example of the tutorials, "translate an image of English text into Chinese", with a known answer: what a picture says
+can be read back by a classifier.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from pydantic import Field
+
+from sparring.data import Dataset, DataSource
+from sparring.data.fonts import Face, drawn, faces, refuse_missing
+from sparring.data.images import Size, digests
+from sparring.data.lexicon import ENGLISH_TO_CHINESE
+from sparring.data.named import shadowed
+from sparring.errors import DataError
+from sparring.randomness import derive
+
+_SIZE = (32, 64)
+_FACES = "font files; none: those that fontconfig finds for the language"
+
+
+class Words(DataSource):
+    """Renderings of words in many fonts, sizes and places with noise, and their counterparts', clean.
+
+    A counterpart lies where its word lies and is bold where that is, so that each picture has one right answer. A tenth
+    is the test split: unseen renderings of known words. The attribute ``word`` is the counterpart.
+    """
+
+    count: int = Field(default=14_400, ge=10, le=1_000_000, description="pairs, as many of each word")
+    size: Size = Field(default=None, description="height and width of a picture; none: 32x64")
+    lexicon: str | None = Field(
+        default=None, description="UTF-8 file of lines WORD<TAB>COUNTERPART; none: 72 English words and their Chinese"
+    )
+    languages: tuple[str, str] = Field(default=("en", "zh-cn"), description="of words and counterparts, for fontconfig")
+    fonts: tuple[str, ...] = Field(default=(), description=f"of the words: {_FACES}")
+    counterpart_fonts: tuple[str, ...] = Field(default=(), description=f"of the counterparts: {_FACES}")
+    noise: float = Field(default=20.0, ge=0, le=255, description="standard deviation of the words' noise")
+    seed: int = Field(default=0, ge=0, description="of the draws")
+
+    def title(self) -> str:
+        return self.name
+
+    def load(self) -> Dataset:
+        pairs = self.pairs()
+        there, here = (_faces(given, language) for given, language in zip(self._files(), self.languages, strict=True))
+        for side, found in enumerate((there, here)):
+            for face in found:
+                refuse_missing(face, [pair[side] for pair in pairs])
+        which = np.arange(self.count) % len(pairs)
+        source = np.random.Generator(np.random.Philox(key=derive(self.seed, self.name)))
+        source.shuffle(which)
+        drawings = [self._pair(pairs[word], there, here, derive(self.seed, self.name, i)) for i, word in enumerate(which)]
+        given, made = (np.stack(side)[..., None] for side in zip(*drawings, strict=True))
+        return Dataset(
+            items=made,
+            modality="image",
+            names=[f"{pairs[word][0]}#{row}" for row, word in enumerate(which)],
+            digests=digests(np.concatenate([given, made], 2)),
+            attributes={"word": np.array([pairs[word][1] for word in which])},
+            test=np.arange(self.count) % 10 == 9,
+            notes=(f"{len(pairs)} words in {len(there)} fonts, counterparts in {len(here)}", *shadowed(self.name)),
+            given=given,
+        )
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The lexicon.
+
+        Raises:
+            DataError: its file cannot be read, or a line is no pair.
+        """
+        if self.lexicon is None:
+            return ENGLISH_TO_CHINESE
+        try:
+            lines = Path(self.lexicon).expanduser().read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"words.lexicon = {self.lexicon}: cannot be read ({error}); give a UTF-8 file") from None
+        found = [tuple(part.strip() for part in line.split("\t")) for line in lines if line.strip()]
+        wrong = next((pair for pair in found if len(pair) != 2 or not all(pair)), None)
+        if wrong is not None or len(found) < 2:
+            raise DataError(f"words.lexicon = {self.lexicon}: {wrong or 'empty'} is no line WORD<TAB>COUNTERPART")
+        return tuple((word, counterpart) for word, counterpart in found)
+
+    def _files(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.fonts, self.counterpart_fonts
+
+    def _pair(
+        self, words: tuple[str, str], there: tuple[Face, ...], here: tuple[Face, ...], key: int
+    ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]:
+        """One rendering of a word, dark on light paper with noise, and its counterpart, black on white."""
+        source = np.random.Generator(np.random.Philox(key=key))
+        height, width = size = self.size or _SIZE
+        chosen = int(source.integers(len(there)))
+        face, place = there[chosen], (float(source.random()), float(source.random()))
+        tall = round(height * source.uniform(0.42, 0.62))
+        word = drawn(words[0], face, tall=tall, size=size, place=place)
+        alike = [other for other in here if other.bold == face.bold] or list(here)
+        counterpart = drawn(
+            words[1], alike[chosen % len(alike)], tall=round(0.78 * min(height, width / 2)), size=size, place=place
+        )
+        paper, ink = source.uniform(190, 255), source.uniform(0, 60)
+        shade = paper + (ink - paper) * (word / 255) + self.noise * source.standard_normal((height, width))
+        return np.rint(shade).clip(0, 255).astype(np.uint8), 255 - counterpart
+
+
+def _faces(given: tuple[str, ...], language: str) -> tuple[Face, ...]:
+    return tuple(Face(file) for file in given) or faces(language)

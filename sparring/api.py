@@ -199,10 +199,9 @@ def apply(  # noqa: PLR0913
     out: str | Path,
     *,
     mask: str | Path | None = None,
-    tile: int | None = None,
-    seed: int = 0,
     overwrite: bool = False,
     on_file: Callable[[int, int, Path], None] | None = None,
+    **asked: Any,
 ) -> Applied:
     """Restores or translates files with a run's model; failures are named and the rest is done.
 
@@ -211,15 +210,14 @@ def apply(  # noqa: PLR0913
         inputs: pictures, and folders that are searched for them.
         out: a folder, or, for one picture, a file.
         mask: holes to be filled in, white: a file for all, or a folder with one of each picture's name.
-        tile: height and width of the parts in which large pictures are computed; chosen where not given.
-        seed: where the game draws a latent.
         overwrite: replace files that are there; inputs never are.
         on_file: is called before each picture with its number, how many there are, and its path.
+        **asked: ``tile``, ``seed``, ``strength`` and ``scale``, as :class:`~sparring.restoring.Restorer` has them.
 
     Raises:
         RequestError: the model is none of pictures from pictures, there is no such input, or an output is in the way.
     """
-    restorer = load(run).restorer(tile=tile, seed=seed)
+    restorer = load(run).restorer(**asked)
     jobs = plan([inputs] if isinstance(inputs, str | Path) else inputs, out, mask)
     done = itertools.count(1)
 

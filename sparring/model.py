@@ -108,28 +108,23 @@ class Model:
         columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         return self.modality.joined(parts), columns
 
-    def restorer(self, *, tile: int | None = None, seed: int = 0) -> Restorer:
-        """What restores or translates pictures.
-
-        Args:
-            tile: height and width of the parts in which large pictures are computed; chosen where not given.
-            seed: where the game draws a latent.
+    def restorer(self, **asked: Any) -> Restorer:
+        """What restores or translates pictures; ``asked`` are ``tile``, ``seed``, ``strength`` and ``scale`` of it.
 
         Raises:
-            RequestError: the model makes items from noise, or the tile is too small.
+            RequestError: the model makes items from noise, or what is asked does not fit it.
         """
         task = self.experiment.task
-        return Restorer(picture_task(task), self._players, self.codec.spec(task), tile, seed)
+        return Restorer(picture_task(task), self._players, self.codec.spec(task), **asked)
 
-    def apply(  # noqa: PLR0913
+    def apply(
         self,
         pictures: np.ndarray | str | Path | Sequence[str | Path],
         *,
         out: str | Path | None = None,
         mask: np.ndarray | str | Path | None = None,
-        tile: int | None = None,
-        seed: int = 0,
         overwrite: bool = False,
+        **asked: Any,
     ) -> np.ndarray | Applied:
         """Restores or translates pictures: an array gives an array, files and folders give files.
 
@@ -138,15 +133,13 @@ class Model:
                 or several; folders are searched for pictures.
             out: where files go: a folder, or a file for one picture.
             mask: holes to be filled in: ``(h, w)`` bool or ``(n, h, w)`` for arrays; a file or a folder for files.
-            tile: height and width of the parts in which large pictures are computed; chosen where not given.
-            seed: where the game draws a latent.
             overwrite: replace files that are there; inputs never are.
+            **asked: ``tile``, ``seed``, ``strength`` and ``scale``, as :class:`~sparring.restoring.Restorer` has them.
 
         Raises:
             RequestError: the model is none of pictures from pictures, or an argument does not fit.
         """
-        restorer = self.restorer(tile=tile, seed=seed)
-        return apply_to(restorer, pictures, out=out, mask=mask, overwrite=overwrite)
+        return apply_to(self.restorer(**asked), pictures, out=out, mask=mask, overwrite=overwrite)
 
     @cached_property
     def asking(self) -> Asking:

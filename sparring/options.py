@@ -33,6 +33,9 @@ class Reading:
     label_pattern: Annotated[
         str | None, Parameter(metavar="PATTERN", help="attributes in file names, '{age}_{gender}_*'")
     ] = None
+    direction: Annotated[
+        str | None, Parameter(metavar="AtoB|BtoA", help="of pairs and two sets: what is given and what is made")
+    ] = None
     attributes: Annotated[
         tuple[str, ...] | None,
         Parameter(metavar="NAME", consume_multiple=True, help="attributes that can be asked for later; all by default"),
@@ -97,6 +100,10 @@ class Applying:
 
     mask: Annotated[Path | None, Parameter(metavar="PATH", help="holes to fill in, white: a file, or a folder")] = None
     tile: Annotated[int | None, Parameter(metavar="N", help="pixels a side in which large pictures are cut")] = None
+    strength: Annotated[
+        float | None, Parameter(metavar="S", help="of the noise, deviation of 255, where the model is told it")
+    ] = None
+    scale: Annotated[float | None, Parameter(metavar="X", help="by how much to enlarge, below what was learned")] = None
     seed: Seed = None
     overwrite: Annotated[bool | None, Parameter(help="replace files that are there; inputs never are")] = None
 

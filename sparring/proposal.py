@@ -38,6 +38,7 @@ def propose(  # noqa: PLR0913
     recipe: str | None = None,
     size: int | str | tuple[int, int] | None = None,
     label_pattern: str | None = None,
+    direction: str | None = None,
     attributes: Sequence[str] | None = None,
     unconditional: bool = False,
     seed: int = 0,
@@ -59,6 +60,7 @@ def propose(  # noqa: PLR0913
         recipe: the recipe's name; the default is chosen by the data.
         size: of pictures: a number, ``"64x48"`` or ``(height, width)``; inferred where it is not given.
         label_pattern: attributes in file names, ``"{age}_{gender}_*"``.
+        direction: of pairs and of two sets: ``AtoB`` or ``BtoA``, which says what is given and what is made.
         attributes: which of the data's attributes can be asked for; all where not given.
         unconditional: learn without labels.
         seed: of everything random.
@@ -78,7 +80,7 @@ def propose(  # noqa: PLR0913
         raise RequestError(choices(task, "task", list(known)))
     source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern)
     source = read_for(known[task].source, source, known[task].reading)
-    source, settings = _settle_source(source, settings)
+    source, settings = _settle_source(source, [*([f"data.direction={direction}"] if direction else []), *settings])
     privacy, settings = _privacy(private, epsilon, delta, settings)
     if privacy is not None and attributes:
         raise RequestError(

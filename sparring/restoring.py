@@ -6,16 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparring.baselines.classical import noise
 from sparring.data.reader import Reader
 from sparring.data.stills import Still
-from sparring.degradations import grey, resize
+from sparring.degradations import HALF, grey, resize
 from sparring.errors import RequestError
 from sparring.experiment import Material
 from sparring.metrics import Specimens
 from sparring.metrics.psnr import ratios
 from sparring.modalities.image import Image
-from sparring.tasks.picture import PictureTask, prepared
-from sparring.tiles import TILE, Grid, tiled
+from sparring.tasks.picture import PictureTask, prepared, takes_strength, with_strength
+from sparring.tiles import Grid, tiled
 from sparring.training import sample
 from sparring.types import DataSpec
 
@@ -30,6 +31,8 @@ class Restorer:
         spec: what one item of the training data looked like.
         tile: height and width of a tile; None chooses.
         seed: of the latent, where the game has one.
+        strength: standard deviation of the noise in steps of 8 bits, where the network is told it; None estimates it.
+        scale: by how much height and width grow, where the task enlarges; None: as learned, else that resized.
     """
 
     task: PictureTask
@@ -37,19 +40,34 @@ class Restorer:
     spec: DataSpec
     tile: int | None = None
     seed: int = 0
+    strength: float | None = None
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 32:
             raise RequestError(f"tile = {self.tile}: must be at least 32 pixels")
+        if self.strength is not None and not self.told:
+            raise RequestError(f"strength = {self.strength}: this model is not told it; train with task.told=true")
+        if self.strength is not None and not 0 <= self.strength <= 255:
+            raise RequestError(f"strength = {self.strength}: the noise's deviation is 0 to 255")
+        most = self.grid.scale
+        if self.scale is not None and not 1 < self.scale <= most:
+            remedy = (
+                f"1 to {most} are possible, more by task.scale" if most > 1 else f"{self.task.name} does not enlarge"
+            )
+            raise RequestError(f"scale = {self.scale}: {remedy}")
+
+    @property
+    def told(self) -> bool:
+        """Whether the network is told how strong the noise is."""
+        return takes_strength(self.task, self.spec)
 
     @property
     def grid(self) -> Grid:
         """How pictures are cut into tiles."""
         generator = self.players["generator"]
-        known = {name: int(getattr(generator, name, 1)) for name in ("scale", "stride")}
-        reach: int | None = getattr(generator, "reach", None)  # pyright: ignore[reportAssignmentType]
-        wide = Grid(TILE, **known, reach=reach)
-        return Grid(self.tile or max(TILE, 6 * wide.margin), **known, reach=reach)
+        told = {name: getattr(generator, name) for name in ("scale", "stride", "reach", "footprint")}
+        return Grid(self.tile, **told)
 
     def picture(self, still: Still, mask: np.ndarray | None = None) -> Still:
         """The picture restored, in its own depth, with its own alpha; a grey one stays grey unless colour is added.
@@ -75,6 +93,9 @@ class Restorer:
         else:
             made = self.tensor(values.expand(wanted, -1, -1)[None], known)
             made = made if self.task.recolours or made.shape[1] == 1 else grey(made[0])[None]
+        if self.scale is not None:
+            height, width = (max(1, round(side * self.scale)) for side in still.pixels.shape[:2])
+            made = resize(made[0], (height, width))[None]
         pixels = ((made[0].clamp(-1, 1) + 1) * (most / 2)).round().permute(1, 2, 0).numpy().astype(still.pixels.dtype)
         return Still(
             pixels, _alpha(still.alpha, pixels.shape[:2]) if mask is not None or not self.task.masked else None
@@ -107,6 +128,9 @@ class Restorer:
         """
         weights = next(self.players.parameters())
         given = prepared(picture, known).to(weights)
+        if self.told:
+            steps = self.strength if self.strength is not None else _strength(picture)
+            given = with_strength(given, torch.tensor([steps / HALF]))
         latent = self.task.game.draw(self.seed, [0]).to(weights)
 
         def network(part: Tensor) -> Tensor:
@@ -114,6 +138,11 @@ class Restorer:
 
         made = tiled(network, given.contiguous(), self.grid)
         return self.task.finish(made, given).cpu()
+
+
+def _strength(picture: Tensor) -> float:
+    """The estimated noise of a picture ``(1, c, h, w)``, in steps of 8 bits."""
+    return float(np.mean([noise(plane) for plane in (picture[0] * HALF).numpy()]))
 
 
 def _alpha(alpha: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
@@ -147,6 +176,8 @@ def examples(task: PictureTask, players: nn.ModuleDict, material: Material, rows
         return codec.decode(pictures.expand(-1, channels, -1, -1) if pictures.shape[1] == 1 else pictures)
 
     given = batch.condition
+    if takes_strength(task, material.spec):
+        given = given[:, :-1]
     if task.masked:
         # A mask of 0 and 1 becomes the least and the greatest value of the pictures' type.
         given = torch.cat([given[:, :-1], given[:, -1:] * 2 - 1], 1)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from sparring import tiles
 from sparring.networks import Architecture
-from sparring.tiles import Grid, tiled
+from sparring.tiles import Grid, outer, tiled
 from sparring.types import DataSpec
 
 FAMILIES = sorted(name for name, family in Architecture.parts().items() if family.translates)
@@ -57,7 +58,32 @@ def test_networks_that_see_the_whole_picture_are_blended_without_a_step():
 
 @pytest.mark.parametrize("size", [1, 15, 40, 41, 57, 300])
 def test_spans_cover_an_axis_in_multiples_of_the_stride(size):
-    spans = list(Grid(40, stride=8, reach=5).spans(size))
+    spans = Grid(stride=8, reach=5).spans(size, 40)
     covered = sorted({place for start, stop in spans for place in range(start, stop)})
     assert covered == list(range(size))
     assert all(start % 8 == 0 and (stop % 8 == 0 or stop == size) for start, stop in spans)
+
+
+@pytest.mark.parametrize("reach", [5, 40, None])
+@pytest.mark.parametrize("size", [(30, 40), (500, 700), (64, 9000), (3000, 2000)], ids=str)
+def test_the_cut_keeps_to_the_memory_there_is_and_covers_the_picture(size, reach, monkeypatch):
+    monkeypatch.setattr(tiles, "ROOM", 100_000 * 64)
+    grid = Grid(stride=8, reach=reach, footprint=64)
+    spans = grid.cut(*size)
+    sides = [[b - a for a, b in (outer(*span, n, grid.margin) for span in s)] for s, n in zip(spans, size, strict=True)]
+    assert max(sides[0]) * max(sides[1]) <= max(100_000, (4 * grid.margin + 8) ** 2)
+    for found, whole in zip(spans, size, strict=True):
+        assert sorted({place for start, stop in found for place in range(start, stop)}) == list(range(whole))
+        assert found == sorted(found)
+
+
+def test_a_picture_for_which_there_is_room_is_not_cut():
+    assert Grid(reach=9, footprint=1000).cut(700, 900) == ([(0, 700)], [(0, 900)])
+
+
+def test_the_cut_is_the_one_with_the_least_to_be_computed(monkeypatch):
+    monkeypatch.setattr(tiles, "ROOM", 1000 * 400)
+    rows, columns = Grid(reach=50, footprint=1).cut(1000, 600)
+    # Two strips over the whole width have a margin at one cut alone.
+    assert columns == [(0, 600)]
+    assert len(rows) == 2

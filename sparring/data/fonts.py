@@ -16,7 +16,10 @@ BOLD = 180
 _MOST = 12
 """Faces of a language that are taken, so that a machine with many fonts learns from as few as another."""
 
-_REMEDY = {"zh": "on Debian, apt-get install fonts-noto-cjk brings one", "en": "on Debian, apt-get install fonts-dejavu"}
+_REMEDY = {
+    "zh": "on Debian, apt-get install fonts-noto-cjk brings one",
+    "en": "on Debian, apt-get install fonts-dejavu",
+}
 
 
 class Face(NamedTuple):
@@ -103,11 +106,12 @@ def drawn(text: str, face: Face, *, tall: int, size: tuple[int, int], place: tup
         place: where the line's box lies between top and bottom, and between left and right, in [0, 1].
     """
     height, width = size
-    left, top, right, bottom = (int(round(edge)) for edge in font(face, tall).getbbox(text))
+    left, top, right, bottom = (round(edge) for edge in font(face, tall).getbbox(text))
     while tall > 4 and (right - left > width or bottom - top > height):
         tall -= 1
-        left, top, right, bottom = (int(round(edge)) for edge in font(face, tall).getbbox(text))
+        left, top, right, bottom = (round(edge) for edge in font(face, tall).getbbox(text))
     picture = Image.new("L", (width, height))
-    at = [round(share * max(0, room)) for share, room in zip(place, (height - bottom + top, width - right + left))]
-    ImageDraw.Draw(picture).text((at[1] - left, at[0] - top), text, fill=255, font=font(face, tall))
+    down, across = max(0, height - bottom + top), max(0, width - right + left)
+    at = round(place[1] * across) - left, round(place[0] * down) - top
+    ImageDraw.Draw(picture).text(at, text, fill=255, font=font(face, tall))
     return np.asarray(picture)

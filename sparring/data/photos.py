@@ -27,10 +27,16 @@ WHOLE = 128
 """Pictures that all have one size of at most so many pixels a side are not cropped."""
 
 
+PAIRS = (("noisy", "clean"), ("poor", "good"), ("input", "target"))
+"""Names of the two folders of real pairs: what is given, and what it should have been."""
+
+
 class Photos(DataSource):
     """Pictures of any size from a folder or an archive, for tasks that restore them; labels are left aside.
 
-    A crop that a picture is too small for is filled by mirroring. Folders ``train`` and ``test`` are splits.
+    A crop that a picture is too small for is filled by mirroring. Folders ``train`` and ``test`` are splits. With
+    ``pairs``, folders ``noisy`` and ``clean`` (``poor`` and ``good``, ``input`` and ``target``) hold real examples:
+    pictures of the same name and size, of which both are cropped at the same place.
     """
 
     path: str = Field(description="folder, .zip or .tar.gz of pictures")
@@ -44,6 +50,7 @@ class Photos(DataSource):
     color: Literal["auto", "grey", "rgb"] = Field(
         default="auto", description="channels; auto: grey where all pictures are grey"
     )
+    pairs: bool = Field(default=False, description="two folders noisy and clean, or alike, are pairs")
     cache_mb: int = Field(default=1024, ge=1, description="MiB of decoded pictures that may be kept in memory")
     max_pixels: int = Field(default=100_000_000, ge=1, le=178_956_970, description="larger pictures are skipped")
 
@@ -67,11 +74,17 @@ class Photos(DataSource):
             skipped = [*found.faults, *faults]
             reasons = "; ".join(f"{file}: {reason}" for file, reason in skipped[:3])
             raise DataError(f"'{self.path}' holds no usable picture: {len(skipped)} skipped ({reasons})")
+        folders = next((pair for pair in PAIRS if set(pair) <= {name.split("/")[0] for name in names}), None)
+        partners = None
+        if self.pairs and folders is not None:
+            names, partners = _partners(names, folders, kept, faults)
         pictures = [kept[name] for name in names]
         test = labelled.test
         if test is not None:
-            test = test[[name in kept for name in labelled.names]]
-        items = Crops(pictures, self.size or _crop([p.shape[:2] for p in pictures]), self.turns)
+            told = dict(zip(labelled.names, test, strict=True))
+            test = np.array([told[name] for name in names])
+        size = self.size or _crop([p.shape[:2] for p in pictures])
+        items = Crops(pictures, size, self.turns)
         return Dataset(
             items=items,
             modality="image",
@@ -79,7 +92,8 @@ class Photos(DataSource):
             digests=np.array([_digest(picture) for picture in pictures], "S32"),
             test=test,
             faults=(*found.faults, *faults),
-            notes=(*items.notes(), *labelled.notes),
+            notes=(*items.notes(), *([f"{len(names)} pairs"] if partners else []), *labelled.notes),
+            given=None if partners is None else Crops([kept[name] for name in partners], size, self.turns),
         )
 
     def _pictures(self, files: Files, found: Found, faults: list[Fault]) -> Iterator[tuple[str, np.ndarray]]:
@@ -178,6 +192,27 @@ def _crop(sizes: Sequence[tuple[int, ...]]) -> tuple[int, int]:
         return height, width
     middle = int(np.median([min(size) for size in sizes]))
     return (side := max(1, min(CROP, middle)), side)
+
+
+def _partners(
+    names: list[str], folders: tuple[str, str], kept: dict[str, np.ndarray], faults: list[Fault]
+) -> tuple[list[str], list[str]]:
+    """The wanted pictures with the given one of each; pictures without a counterpart of their size become faults."""
+    inside = [{stem(n.partition("/")[2]): n for n in names if n.split("/")[0] == folder} for folder in folders]
+    found: dict[str, str] = {}
+    for side, others in (inside, inside[::-1]):
+        for key, name in side.items():
+            if key not in others:
+                faults.append(Fault(name, "has no counterpart in the other folder"))
+            elif kept[name].shape != kept[others[key]].shape:
+                faults.append(Fault(name, f"{kept[name].shape} is not the size of {others[key]}"))
+            elif side is inside[1]:
+                found[name] = others[key]
+    if not found:
+        raise DataError(
+            f"no picture in {folders[0]} has the name and size of one in {folders[1]}, so there are no pairs"
+        )
+    return list(found), list(found.values())
 
 
 def _digest(picture: np.ndarray) -> bytes:

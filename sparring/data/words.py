@@ -1,7 +1,7 @@
-"""Words: pictures of words beside pictures of their counterparts in another language, drawn with the fonts that are here.
+"""Words: pictures of words beside pictures of their counterparts in another language, drawn with fonts that are here.
 
-The example of the tutorials, "translate an image of English text into Chinese", with a known answer: what a picture says
-can be read back by a classifier.
+A tutorial's "translate an image of English text into Chinese" with a known answer: what a picture says can
+be read back by a classifier.
 """
 
 from pathlib import Path
@@ -52,7 +52,9 @@ class Words(DataSource):
         which = np.arange(self.count) % len(pairs)
         source = np.random.Generator(np.random.Philox(key=derive(self.seed, self.name)))
         source.shuffle(which)
-        drawings = [self._pair(pairs[word], there, here, derive(self.seed, self.name, i)) for i, word in enumerate(which)]
+        drawings = [
+            self._pair(pairs[word], there, here, derive(self.seed, self.name, i)) for i, word in enumerate(which)
+        ]
         given, made = (np.stack(side)[..., None] for side in zip(*drawings, strict=True))
         return Dataset(
             items=made,

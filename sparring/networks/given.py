@@ -5,7 +5,8 @@ its output is ``scale`` times as large. It tells about itself, for tiles:
 
 * ``scale``: height of the output by that of the input,
 * ``stride``: tiles begin at multiples of so many pixels of the input,
-* ``reach``: an output pixel depends on input pixels at most so far away, or None where it depends on all of them.
+* ``reach``: an output pixel depends on input pixels at most so far away, or None where it depends on all of them,
+* ``footprint``: bytes that its maps take at once, per pixel of the input, as measured.
 """
 
 from math import ceil

@@ -33,7 +33,7 @@ class PlainRestorer(nn.Module):
     def __init__(self, family: Plain, spec: DataSpec, latent: int):
         super().__init__()
         self.scale, self.channels = scale_of(type(family), spec), spec.shape[0]
-        self.stride = 1
+        self.stride, self.footprint = 1, 16 * family.width * self.scale**2
         self.reach = ceil(family.depth / self.scale) + (BICUBIC if self.scale > 1 else 0)
         before, self.body = spec.given[0] + latent, nn.Sequential()
         for _ in range(family.depth - 1):

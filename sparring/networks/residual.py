@@ -48,6 +48,7 @@ class ResidualRestorer(nn.Module):
         self.scale, self.channels = scale_of(type(family), spec), spec.shape[0]
         self.stride, self.reach = 1, max(2 * family.blocks + 4, BICUBIC)
         width = family.width
+        self.footprint = 4 * (4 * width + 3 * self.channels * self.scale**2)
         self.entry = he(nn.Conv2d(spec.given[0] + latent, width, 3, padding=1), "relu")
         self.blocks = nn.Sequential(*(Block(width) for _ in range(family.blocks)))
         self.last = he(nn.Conv2d(width, width, 3, padding=1), "relu")

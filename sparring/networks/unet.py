@@ -4,10 +4,10 @@ from itertools import pairwise
 from math import ceil
 from typing import Literal
 
-import torch
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, pad
 
 from sparring.networks import Architecture
 from sparring.networks.given import BICUBIC, enlarged, joined, scale_of, start
@@ -49,6 +49,7 @@ class UnetTranslator(nn.Module):
         # Level i adds 2**i each for its halving, its convolution and where it begins, and half of that on the way up.
         reach = ceil((2 + 7 * (2**family.depth - 1)) / self.scale) + (BICUBIC if self.scale > 1 else 0)
         self.reach = None if family.norm == "instance" else reach
+        self.footprint = 20 * family.width * self.scale**2
         widths = [family.width * min(2**i, GROWTH) for i in range(family.depth + 1)]
         instance = family.norm == "instance"
         self.entry = he(nn.Conv2d(spec.given[0] + latent, widths[0], 3, padding=1), "leaky-relu")
@@ -84,7 +85,8 @@ class UnetTranslator(nn.Module):
             levels.append(down(levels[-1]))
         maps = levels.pop()
         for up in self.up:
-            maps = up(torch.cat([interpolate(maps, scale_factor=2, mode="nearest"), levels.pop()], 1))
+            activation, conv, norm = up  # pyright: ignore[reportGeneralTypeIssues]
+            maps = norm(doubled(conv, activation(maps), activation(levels.pop())))
         made = self.output(self.activation(maps))[:, :, :height, :width]
         return Samples(start(given, self.channels) + made if self.family_residual else made.tanh())
 
@@ -96,6 +98,19 @@ class UnetTranslator(nn.Module):
         for down in self.down:
             levels.append(down(levels[-1]))
         return levels
+
+
+def doubled(conv: nn.Conv2d, maps: Float[Tensor, "n a h w"], skip: Float[Tensor, "n b p q"]) -> Tensor:
+    """A 3x3 convolution of the maps at twice their size (nearest) together with the skip, as if they were joined.
+
+    Doubling and convolving is one transposed convolution with a kernel of 4x4, of less than half the work, and neither
+    the doubled nor the joined maps ever stand in memory.
+    """
+    own, others = conv.weight.split([maps.shape[1], skip.shape[1]], 1)
+    # The kernel of the doubling, 2x2 ones, convolved with the mirrored kernel.
+    spread = avg_pool2d(own.flip(2, 3).transpose(0, 1), 2, 1, 1) * 4
+    made = conv_transpose2d(maps, spread, conv.bias, stride=2, padding=1)
+    return made + conv2d(skip, others, padding=1)
 
 
 def _norm(channels: int, instance: bool) -> nn.Module:

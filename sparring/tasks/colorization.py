@@ -10,9 +10,9 @@ from sparring.games import Game
 from sparring.games.paired import Paired
 from sparring.networks.plain import Plain
 from sparring.networks.unet import Unet
-from sparring.tasks.picture import Degraded, Picture, Restoration, needs_pictures
+from sparring.tasks.picture import Degraded, Picture, Restoration, examples, needs_pictures
 from sparring.terms import L1
-from sparring.types import DataSpec
+from sparring.types import Batch, DataSpec
 
 
 class Colorization(Restoration):
@@ -25,6 +25,9 @@ class Colorization(Restoration):
     def spec(self, data: DataSpec) -> DataSpec:
         _needs_colour(self, data)
         return DataSpec(data.shape, given=(1, *data.shape[1:]))
+
+    def batch(self, data: Batch) -> Batch:
+        return examples(self, data)
 
     def channels(self, data: DataSpec) -> int:
         return 1
@@ -48,6 +51,9 @@ class Decolorization(Restoration):
     def spec(self, data: DataSpec) -> DataSpec:
         _needs_colour(self, data)
         return DataSpec((1, *data.shape[1:]), given=data.shape)
+
+    def batch(self, data: Batch) -> Batch:
+        return examples(self, data)
 
     def channels(self, data: DataSpec) -> int:
         return data.shape[0]

@@ -1,5 +1,8 @@
 """Denoising: noise of known or unknown strength is taken away."""
 
+from dataclasses import replace
+from typing import Any, ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -8,14 +11,19 @@ from sparring.degradations import Degradation, GaussianNoise, degrade
 from sparring.games import Game
 from sparring.games.paired import Paired
 from sparring.networks.plain import Plain
-from sparring.tasks.picture import Degraded, Picture, Restoration, needs_pictures
+from sparring.tasks.picture import Degraded, Picture, Restoration, examples, needs_pictures, with_strength
 from sparring.terms import L1
-from sparring.types import DataSpec
+from sparring.types import Batch, DataSpec
 
 
 class Denoising(Restoration):
-    """Clean pictures from noisy ones; Gaussian noise of standard deviation 5 to 50 of 255 where nothing is set."""
+    """Clean pictures from noisy ones; Gaussian noise of standard deviation 5 to 50 of 255 where nothing is set.
 
+    Real pairs are learned from where the folder holds two folders ``noisy`` and ``clean``. A network that is told the
+    strength (FFDNet, Zhang et al. 2018) is so by one more channel.
+    """
+
+    reading: ClassVar[dict[str, Any]] = {"pairs": True}
     game: Game = Field(
         default=Paired(network=Plain(), terms=(L1(),), adversary=0.002), description="the game that is played"
     )
@@ -23,9 +31,22 @@ class Denoising(Restoration):
         default=(GaussianNoise(low=5.0, high=50.0),), description="what makes a clean picture a noisy one, in order"
     )
 
+    told: bool = Field(
+        default=False, description="the network is told how strong the noise is, and 'apply' takes --strength"
+    )
+
     def spec(self, data: DataSpec) -> DataSpec:
         needs_pictures(self, data)
-        return DataSpec(data.shape, given=data.shape)
+        return DataSpec(data.shape, given=(data.shape[0] + self.told, *data.shape[1:]))
+
+    def batch(self, data: Batch) -> Batch:
+        made = examples(self, data)
+        assert made.condition is not None, "an example has a noisy picture"
+        if not self.told:
+            return made
+        # What was added has the strength that was drawn, within the chance of a crop; of real pairs none was drawn.
+        strength = (made.condition - made.target).flatten(1).std(1)
+        return replace(made, condition=with_strength(made.condition, strength))
 
     def channels(self, data: DataSpec) -> int:
         return data.shape[0]

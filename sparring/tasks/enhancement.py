@@ -1,5 +1,7 @@
 """Enhancement: blur, noise, compression or too little light are undone together."""
 
+from typing import Any, ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -8,14 +10,15 @@ from sparring.degradations import Blur, Degradation, GaussianNoise, Jpeg, degrad
 from sparring.games import Game
 from sparring.games.paired import Paired
 from sparring.networks.residual import Residual
-from sparring.tasks.picture import Degraded, Picture, Restoration, needs_pictures
+from sparring.tasks.picture import Degraded, Picture, Restoration, examples, needs_pictures
 from sparring.terms import L1
-from sparring.types import DataSpec
+from sparring.types import Batch, DataSpec
 
 
 class Enhancement(Restoration):
     """Good pictures from poor ones of the same size; blur, a little noise and JPEG where nothing is set."""
 
+    reading: ClassVar[dict[str, Any]] = {"pairs": True}
     game: Game = Field(
         default=Paired(network=Residual(), terms=(L1(),), adversary=0.002), description="the game that is played"
     )
@@ -27,6 +30,9 @@ class Enhancement(Restoration):
     def spec(self, data: DataSpec) -> DataSpec:
         needs_pictures(self, data)
         return DataSpec(data.shape, given=data.shape)
+
+    def batch(self, data: Batch) -> Batch:
+        return examples(self, data)
 
     def channels(self, data: DataSpec) -> int:
         return data.shape[0]

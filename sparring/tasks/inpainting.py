@@ -10,9 +10,9 @@ from sparring.degradations import Holes, Rectangles, Strokes
 from sparring.games import Game
 from sparring.games.paired import Paired
 from sparring.networks.unet import Unet
-from sparring.tasks.picture import Degraded, Picture, Restoration, needs_pictures
+from sparring.tasks.picture import Degraded, Picture, Restoration, examples, needs_pictures
 from sparring.terms import L1
-from sparring.types import DataSpec
+from sparring.types import Batch, DataSpec
 
 
 class Inpainting(Restoration):
@@ -29,6 +29,9 @@ class Inpainting(Restoration):
     def spec(self, data: DataSpec) -> DataSpec:
         needs_pictures(self, data)
         return DataSpec(data.shape, given=(data.shape[0] + 1, *data.shape[1:]))
+
+    def batch(self, data: Batch) -> Batch:
+        return examples(self, data)
 
     def channels(self, data: DataSpec) -> int:
         return data.shape[0]

@@ -48,7 +48,7 @@ class Degraded(NamedTuple):
 
 
 class Restoration(PictureTask):
-    """A task that makes its examples from clean pictures."""
+    """A task that makes its examples from clean pictures, or takes those that the data hold."""
 
     paired: ClassVar[bool] = True
     source: ClassVar[str] = "photos"
@@ -57,17 +57,31 @@ class Restoration(PictureTask):
     def degrade(self, clean: Picture, source: torch.Generator) -> Degraded:
         """One example of a clean picture; what is drawn comes from ``source``."""
 
-    def batch(self, data: Batch) -> Batch:
-        assert data.keys is not None, "degradations are drawn by the keys of a batch"
-        examples = [
-            self.degrade(clean, torch.Generator().manual_seed(int(key)))
-            for clean, key in zip(data.target, data.keys, strict=True)
-        ]
-        given = torch.stack([example.given for example in examples])
-        masks = [example.mask for example in examples if example.mask is not None]
-        mask = torch.stack(masks) if masks else None
-        target = torch.stack([example.target for example in examples])
-        return Batch(target, prepared(given, mask), mask, keys=data.keys)
+
+def examples(task: Restoration, data: Batch) -> Batch:
+    """The pairs that the data hold, else one degraded picture for each clean one, drawn by its key."""
+    if data.condition is not None:
+        return Batch(data.target, data.condition, keys=data.keys)
+    assert data.keys is not None, "degradations are drawn by the keys of a batch"
+    made = [
+        task.degrade(clean, torch.Generator().manual_seed(int(key)))
+        for clean, key in zip(data.target, data.keys, strict=True)
+    ]
+    given = torch.stack([example.given for example in made])
+    masks = [example.mask for example in made if example.mask is not None]
+    mask = torch.stack(masks) if masks else None
+    target = torch.stack([example.target for example in made])
+    return Batch(target, prepared(given, mask), mask, keys=data.keys)
+
+
+def with_strength(given: Float[Tensor, "n c h w"], strength: Float[Tensor, " n"]) -> Float[Tensor, "n d h w"]:
+    """Pictures with one more channel: the strength of their noise, in encoded units."""
+    return torch.cat([given, strength[:, None, None, None].expand(-1, 1, *given.shape[2:]).to(given)], 1)
+
+
+def takes_strength(task: PictureTask, data: DataSpec) -> bool:
+    """Whether the generator is told how strong the noise is."""
+    return task.spec(data).given[0] > task.channels(data) + task.masked
 
 
 def picture_task(task: Task) -> PictureTask:

@@ -9,9 +9,9 @@ from sparring.errors import RequestError
 from sparring.games import Game
 from sparring.games.paired import Paired
 from sparring.networks.residual import Residual
-from sparring.tasks.picture import Degraded, Picture, Restoration, needs_pictures
+from sparring.tasks.picture import Degraded, Picture, Restoration, examples, needs_pictures
 from sparring.terms import L1
-from sparring.types import DataSpec
+from sparring.types import Batch, DataSpec
 
 
 class SuperResolution(Restoration):
@@ -32,6 +32,9 @@ class SuperResolution(Restoration):
                 f"multiple of {self.scale}"
             )
         return DataSpec(data.shape, given=(channels, *small))
+
+    def batch(self, data: Batch) -> Batch:
+        return examples(self, data)
 
     def channels(self, data: DataSpec) -> int:
         return data.shape[0]

@@ -1,0 +1,129 @@
+"""Words, with DejaVu Sans and its bold face, which come with matplotlib, in the place of a Chinese font."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+
+from sparring.data import fonts
+from sparring.data.lexicon import ENGLISH_TO_CHINESE
+from sparring.data.opening import open_data
+from sparring.data.words import Words
+from sparring.errors import DataError, RequestError
+from sparring.proposal import propose
+
+STAND_INS = tuple(
+    str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
+)
+
+
+@pytest.fixture
+def words(tmp_path):
+    """Words and counterparts that DejaVu has glyphs for."""
+    file = tmp_path / "lexicon.tsv"
+    file.write_text("one\tun\ntwo\tdeux\nsix\tthree\n", encoding="utf-8")
+    return Words(lexicon=str(file), fonts=STAND_INS, counterpart_fonts=STAND_INS, count=60)
+
+
+def test_the_lexicon_has_fifty_words_and_more_each_once():
+    assert len(ENGLISH_TO_CHINESE) >= 50
+    for side in zip(*ENGLISH_TO_CHINESE, strict=True):
+        assert len(set(side)) == len(ENGLISH_TO_CHINESE)
+    assert all(word.isascii() and all("一" <= c <= "鿿" for c in chinese) for word, chinese in ENGLISH_TO_CHINESE)
+
+
+def test_pairs_are_drawn_with_labels_and_a_test_split(words):
+    data = words.load()
+    assert data.items.shape == data.given.shape == (60, 32, 64, 1)
+    assert sorted(set(data.attributes["word"])) == ["deux", "three", "un"]
+    assert np.unique(data.attributes["word"], return_counts=True)[1].tolist() == [20, 20, 20]
+    assert data.test.sum() == 6
+    assert len({picture.tobytes() for picture in data.given}) == 60
+    assert (data.items.max(axis=(1, 2, 3)) == 255).all()
+    assert (data.items.min(axis=(1, 2, 3)) < 60).all()
+
+
+def test_words_depend_on_the_seed_alone(words):
+    first, again, other = (words.but(seed=seed).load() for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.given, again.given)
+    assert (first.digests == again.digests).all()
+    assert not (first.digests == other.digests).any()
+
+
+def test_what_is_given_is_noisy_and_what_is_wanted_is_not(words):
+    clean, noisy = (words.but(noise=noise).load() for noise in (0.0, 30.0))
+    np.testing.assert_array_equal(clean.items, noisy.items)
+    inside = (clean.given > 60) & (clean.given < 200)
+    difference = noisy.given[inside].astype(float) - clean.given[inside]
+    assert difference.std() == pytest.approx(30, rel=0.05)
+
+
+def test_a_counterpart_lies_where_its_word_lies(words):
+    data = words.but(noise=0.0).load()
+    dark = [side.astype(float).max() - side[..., 0].astype(float) for side in (data.given, data.items)]
+    centres = [(d * np.arange(64)).sum((1, 2)) / d.sum((1, 2)) for d in (np.clip(d - 100, 0, None) for d in dark)]
+    assert np.corrcoef(*centres)[0, 1] > 0.4  # independent places would give 0 within .13
+
+
+def test_a_line_that_does_not_fit_is_drawn_smaller_and_stays_inside():
+    picture = fonts.drawn("a long line of text", fonts.Face(STAND_INS[0]), tall=30, size=(20, 60), place=(0.5, 0.5))
+    assert picture.shape == (20, 60)
+    assert picture.max() > 100
+    corner = fonts.drawn("x", fonts.Face(STAND_INS[0]), tall=16, size=(32, 32), place=(1.0, 1.0))
+    assert corner[:16].max() == corner[:, :16].max() == 0
+    assert corner[-1].max() > 0
+
+
+def test_a_font_without_the_characters_is_refused(words):
+    with pytest.raises(DataError, match="no glyph for"):
+        words.but(lexicon=None).load()
+
+
+def test_a_file_that_is_no_font_is_refused(words, tmp_path):
+    with pytest.raises(DataError, match="cannot be read as a font"):
+        words.but(fonts=(str(tmp_path / "lexicon.tsv"),)).load()
+
+
+@pytest.mark.parametrize("text", ["one two", "", "one\t\n"])
+def test_a_lexicon_that_is_none_is_refused(words, tmp_path, text):
+    (tmp_path / "wrong").write_text(text)
+    with pytest.raises(DataError, match="WORD<TAB>COUNTERPART"):
+        words.but(lexicon=str(tmp_path / "wrong")).load()
+    with pytest.raises(DataError, match="cannot be read"):
+        words.but(lexicon=str(tmp_path / "nowhere")).load()
+
+
+def fontconfig(monkeypatch, said):
+    monkeypatch.setattr(fonts.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=said))
+
+
+def test_one_upright_face_of_a_file_is_found_that_of_the_country_first(monkeypatch):
+    lines = ["/b.ttc|0|200|0|Some JP", "/b.ttc|2|200|0|Some SC", "/a.otf|0|80|0|Thin", "/a-i.otf|0|80|100|Thin"]
+    fontconfig(monkeypatch, "\n".join(lines))
+    assert fonts.faces("zh-cn") == (fonts.Face("/a.otf"), fonts.Face("/b.ttc", 2, bold=True))
+
+
+def test_a_machine_without_a_chinese_font_is_told_which_package_brings_one(monkeypatch):
+    fontconfig(monkeypatch, "")
+    with pytest.raises(DataError, match="fonts-noto-cjk") as caught:
+        Words(fonts=STAND_INS).load()
+    assert "\n" not in str(caught.value)
+
+    def missing(*_, **__):
+        raise FileNotFoundError("fc-list")
+
+    monkeypatch.setattr(subprocess, "run", missing)
+    with pytest.raises(DataError, match="fc-list of fontconfig, which is not here"):
+        Words(fonts=STAND_INS).load()
+
+
+def test_words_are_called_by_name_and_learned_as_translation(words, tmp_path):
+    assert isinstance(open_data("words"), Words)
+    found = propose(words, task="translation", store=tmp_path)
+    assert found.experiment.task.spec(found.material.spec).given == (1, 32, 64)
+    other = propose(words, store=tmp_path)
+    with pytest.raises(RequestError, match="--task translation"):
+        other.experiment.task.spec(other.material.spec)

@@ -1,4 +1,8 @@
-"""Fixed networks whose features tell how alike two pictures look: a VGG by path, or training-free random filters."""
+"""Networks whose features tell how alike two pictures look: a VGG by path, random filters, or a small one.
+
+The small one learns from the data themselves, beside the game: it tells in which way a real picture was spoiled, after
+the idea that what tells faults apart sees what people see (Zhang et al. 2018 find features of many pretexts to do so).
+"""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +14,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, normalize
+from torch.nn.functional import avg_pool2d, conv2d, cross_entropy, interpolate, max_pool2d, normalize, pad
 
 from sparring.errors import RequestError
 from sparring.randomness import stream
@@ -69,6 +73,58 @@ class FeatureNetwork(nn.Module):
             maps = conv2d(maps, weight.to(maps.dtype), bias.to(maps.dtype), padding=1).relu()
             found += [normalize(maps, dim=1, eps=1e-8)] if told else []
         return found
+
+
+class LearnedFeatures(nn.Module):
+    """Convolutions as of the random filters, which learn by telling ways of spoiling apart."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        widths = (channels, *_WIDTHS)
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
+        self.verdict = nn.Linear(sum(_WIDTHS), WAYS)
+        for layer in self.layers:
+            nn.init.orthogonal_(layer.weight, gain=2**0.5)
+
+    def forward(self, pictures: Float[Tensor, "n c h w"]) -> list[Tensor]:
+        """Features of unit length at each place, shallow to deep."""
+        return [normalize(maps, dim=1, eps=1e-8) for maps in self._maps(pictures)]
+
+    def _maps(self, pictures: Tensor) -> list[Tensor]:
+        found, maps = [], pictures
+        for number, layer in enumerate(self.layers):
+            if number and min(maps.shape[2:]) < 2:
+                break
+            maps = layer(avg_pool2d(maps, 2) if number else maps).relu()
+            found.append(maps)
+        return found
+
+    def lesson(self, real: Float[Tensor, "n c h w"], draws: Float[Tensor, " n"], noise: Tensor) -> Tensor:
+        """Cross-entropy of telling how each real picture was spoiled.
+
+        Args:
+            real: real pictures.
+            draws: uniform ones, which choose the way.
+            noise: standard normal, as the pictures.
+        """
+        ways = (draws * WAYS).long()
+        shown = torch.stack([real, *spoiled(real, noise)], 1)[torch.arange(len(real), device=real.device), ways]
+        means = [maps.mean((2, 3)) for maps in self._maps(shown)]
+        missing = self.verdict.in_features - sum(mean.shape[1] for mean in means)
+        return cross_entropy(self.verdict(pad(torch.cat(means, 1), (0, missing))).float(), ways)
+
+
+def spoiled(real: Float[Tensor, "n c h w"], noise: Float[Tensor, "n c h w"]) -> list[Tensor]:
+    """The pictures blurred, noisy, blocky and faint."""
+    blurred = avg_pool2d(pad(real, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    small = avg_pool2d(real, 2, ceil_mode=True)
+    blocky = interpolate(small, scale_factor=2, mode="nearest")[:, :, : real.shape[2], : real.shape[3]]
+    mean = real.mean((2, 3), keepdim=True)
+    return [blurred, real + 0.1 * noise, blocky, mean + 0.7 * (real - mean)]
+
+
+WAYS = 5
+"""Ways in which a picture is shown: as it is, and those of :func:`spoiled`."""
 
 
 def _random(channels: int) -> tuple[list[tuple[Tensor, Tensor]], list[bool], list[bool]]:

@@ -86,8 +86,9 @@ def find(name: str) -> Recipe:
 
 def default(facts: Facts) -> tuple[Task, Training]:
     """The recipe for these data: a pyramid for pictures, a perceptron for points, table for tables; or the task's."""
-    if issubclass(Task.find(facts.task), PictureTask):
-        return restoration(facts)
+    kind = Task.find(facts.task)
+    if issubclass(kind, PictureTask):
+        return restoration(facts) if kind.paired else unpaired(facts)
     if facts.choices:
         return table(facts)
     return mlp(facts) if len(facts.shape) == 1 else pyramid(facts)
@@ -106,6 +107,20 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
         per_player={"discriminator": judge},
         average=0.005,
         images=300_000,
+    )
+
+
+def unpaired(facts: Facts) -> tuple[Task, Training]:
+    """One set of pictures from another without pairs, by the task's own game: generators and judges at one rate."""
+    kind = Task.find(facts.task)
+    if not issubclass(kind, PictureTask) or kind.paired:
+        raise RequestError(f"the recipe 'unpaired' is for two sets without pairs, not for '{facts.task}'")
+    _needs_pictures(facts, "unpaired")
+    return kind.from_json({"part": kind.name}), Training(
+        batch=8,
+        optimiser=Adam(rate=5e-4, rate_final=1e-5, beta1=0.5, beta2=0.99),
+        average=0.01,
+        images=100_000,
     )
 
 

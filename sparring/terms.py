@@ -6,7 +6,7 @@ Each is a mean over items and locations in float32, times its weight.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from sparring.part import Part
-from sparring.perceptual import feature_network
+from sparring.perceptual import LearnedFeatures, feature_network
+from sparring.randomness import Noise
 from sparring.types import DataSpec, Scalar, Scores, precise
 
 
@@ -55,8 +56,16 @@ class Term(Part):
         """The weighted term."""
 
     def memory(self, spec: DataSpec) -> nn.Module | None:
-        """A module that the term needs and that does not learn, if any."""
+        """A module that the term needs, if any; it does not learn from the term."""
         return None
+
+    def learns(self) -> bool:
+        """Whether that module learns from real pictures, in a turn of its own, by :meth:`lesson`."""
+        return False
+
+    def lesson(self, network: nn.Module, real: Tensor, noise: Noise) -> Scalar:
+        """What the module minimises where it learns."""
+        raise NotImplementedError(self.name)
 
 
 def _weighed(each: Tensor, mask: Tensor | None, hole: float) -> Scalar:
@@ -75,6 +84,16 @@ class L1(Term):
 
     def __call__(self, seen: Comparison) -> Scalar:
         return self.weight * _weighed((precise(seen.made) - precise(seen.target)).abs(), seen.mask, self.hole)
+
+
+class L2(Term):
+    """Mean squared difference, in units of the encoded range [-1, 1]; what PSNR is measured by."""
+
+    weight: float = Field(default=10.0, ge=0, description="weight")
+    hole: float = Field(default=6.0, ge=0, description="times that a location in a hole counts, where there are some")
+
+    def __call__(self, seen: Comparison) -> Scalar:
+        return self.weight * _weighed((precise(seen.made) - precise(seen.target)).square(), seen.mask, self.hole)
 
 
 class Charbonnier(Term):
@@ -116,17 +135,25 @@ class FeatureMatching(Term):
 class Perceptual(Term):
     """Squared distance between unit-length features at each place, Zhang et al. 2018 (LPIPS), eq. 1 with w = 1.
 
-    The features are those of a fixed network: a VGG whose weights are given by path, else training-free random filters.
-    The discriminator is never one of them.
+    The features are those of a VGG whose weights are given by path, else of a small network that learns from the data
+    in a turn of its own, else of training-free random filters. The discriminator is never one of them.
     """
 
     weight: float = Field(default=1.0, ge=0, description="weight")
-    weights: str | None = Field(
-        default=None, description="safetensors of a VGG without norm, features.N.weight; none: random filters"
+    weights: str | None = Field(default=None, description="safetensors of a VGG without norm, features.N.weight")
+    network: Literal["learned", "random"] = Field(
+        default="learned", description="where no weights are given: a small network of the data, or random filters"
     )
 
     def memory(self, spec: DataSpec) -> nn.Module:
-        return feature_network(spec.shape[0], self.weights)
+        return LearnedFeatures(spec.shape[0]) if self.learns() else feature_network(spec.shape[0], self.weights)
+
+    def learns(self) -> bool:
+        return self.weights is None and self.network == "learned"
+
+    def lesson(self, network: nn.Module, real: Tensor, noise: Noise) -> Scalar:
+        assert isinstance(network, LearnedFeatures), "only that one learns"
+        return network.lesson(real, noise.uniform("spoiled"), noise.normal("noise", *real.shape[1:]))
 
     def __call__(self, seen: Comparison) -> Scalar:
         assert seen.features is not None, "perceptual needs the network that its memory made"

@@ -4,8 +4,8 @@ import torch
 from safetensors.torch import save_file
 
 from sparring.errors import RequestError
-from sparring.perceptual import feature_network
-from sparring.terms import L1, Charbonnier, Comparison, FeatureMatching, Perceptual, Term
+from sparring.perceptual import WAYS, LearnedFeatures, feature_network
+from sparring.terms import L1, L2, Charbonnier, Comparison, FeatureMatching, Perceptual, Term
 from sparring.types import DataSpec, Score
 
 
@@ -29,6 +29,12 @@ def test_l1_counts_places_in_holes_more_often():
     assert L1(hole=0.0)(Comparison(made, target, mask)).item() == 0
 
 
+def test_l2_is_the_mean_square_of_which_psnr_is_made():
+    made, target = pictures(0), pictures(1)
+    expected = np.square(made.numpy() - target.numpy()).mean()
+    assert L2(weight=2.0)(Comparison(made, target)).item() == pytest.approx(2 * expected, rel=1e-6)
+
+
 def test_charbonnier_is_near_to_l1_far_away_and_flat_at_zero():
     made, target = pictures(0).requires_grad_(), pictures(1)
     far = Charbonnier(epsilon=1e-6)(Comparison(made, target))
@@ -50,7 +56,7 @@ def test_feature_matching_is_the_mean_over_layers_then_over_scales():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_perceptual_term_is_zero_for_equal_pictures_and_grows_with_blur(channels):
-    term = Perceptual()
+    term = Perceptual(network="random")
     network = term.memory(DataSpec((channels, 32, 32)))
     sharp = pictures(0, channels, 32)
     soft = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(sharp, (1, 1, 1, 1), mode="replicate"), 3, 1)
@@ -111,3 +117,26 @@ def test_a_term_scales_with_its_weight(name):
     seen = Comparison(pictures(0), pictures(1), None, scores, others, features)
     assert part(weight=3.0)(seen).item() == pytest.approx(3 * part(weight=1.0)(seen).item(), rel=1e-5)
     assert part(weight=1.0)(seen).item() > 0
+
+
+def test_the_small_network_learns_how_pictures_were_spoiled_and_sees_it():
+    torch.manual_seed(0)
+    network, source = LearnedFeatures(1), torch.Generator().manual_seed(1)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    real = torch.rand(32, 1, 4, 4, generator=source).repeat_interleave(4, 2).repeat_interleave(4, 3) * 2 - 1
+    losses = []
+    for _ in range(120):
+        draws, noise = torch.rand(32, generator=source), torch.randn(real.shape, generator=source)
+        losses.append(network.lesson(real, draws, noise))
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    chance = np.log(WAYS)
+    assert losses[0].item() > 0.8 * chance
+    assert np.mean([loss.item() for loss in losses[-10:]]) < 0.5 * chance
+
+
+def test_a_given_vgg_or_random_filters_do_not_learn(tmp_path):
+    assert Perceptual().learns()
+    assert not Perceptual(network="random").learns()
+    assert not Perceptual(weights=str(tmp_path / "vgg.safetensors")).learns()

@@ -57,14 +57,16 @@ class Paired(Game):
 
     def turns(self, step: int) -> Sequence[Turn]:
         generate = Turn("generator", ("generator",), self._generate, counts=True)
+        lessons = [_lesson(term) for term in self.terms if term.learns()]
         if not self.adversary:
-            return [generate]
+            return [*lessons, generate]
         lazy = [p for p in self.penalties if step % p.interval == 0]
 
         def discriminate(play: Play) -> Terms:
             return self._discriminate(play, lazy)
 
-        return [Turn("discriminator", ("discriminator",), discriminate, when=self._joined), generate]
+        judge = Turn("discriminator", ("discriminator",), discriminate, when=self._joined)
+        return [*lessons, judge, generate]
 
     def _joined(self, progress: float) -> bool:
         """Whether the pixel phase is over."""
@@ -119,6 +121,16 @@ class Paired(Game):
         if made_scores is not None:
             terms["adversary"] = self.adversary * self.loss.generator(target_scores, made_scores)
         return terms
+
+
+def _lesson(term: Term) -> Turn:
+    """The turn in which a term's own network learns from real pictures."""
+    player = f"memory-{term.name}"
+
+    def terms(play: Play) -> Terms:
+        return {"lesson": term.lesson(play.players[player], play.batch.target, play.noise)}
+
+    return Turn(term.name, (player,), terms)
 
 
 def _memory(play: Play, name: str) -> nn.Module | None:

@@ -134,3 +134,15 @@ def test_samples_are_made_of_the_given_pictures():
     torch.testing.assert_close(made.value, given)  # untrained, the residual is zero
     scores = played.game.score(played.players, Batch(given, given))
     assert scores[0].value.shape[0] == 3
+
+
+def test_a_perceptual_network_learns_in_its_own_turn_alone():
+    played = engine(Paired(network=NETWORK, terms=(L1(), Perceptual()), warm=0.0), steps=2)
+    network = played.players["memory-perceptual"]
+    before = [weight.clone() for weight in network.parameters()]
+    turns = {turn.name: turn.learners for turn in played.game.turns(0)}
+    assert turns["perceptual"] == ("memory-perceptual",)
+    assert all("memory-perceptual" not in learners for name, learners in turns.items() if name != "perceptual")
+    found = played.step()
+    assert {"perceptual/lesson", "generator/perceptual", "generator/adversary"} <= set(found)
+    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))

@@ -103,6 +103,49 @@ def evaluated(names: Sequence[str], title: str) -> Callable[[Path, int], Found]:
     return measure
 
 
+def inpainting(out: Path, most: int) -> Found:
+    """The numbers of ``sparring evaluate``, and KID of what lies around the holes, in training-free features."""
+    from benchmarks.judges import SEED, measure
+    from sparring.experiment import gather_again
+    from sparring.metrics import Evidence
+    from sparring.metrics.features import Features
+    from sparring.model import load
+
+    yield from evaluated(("hole-psnr", "perceptual-distance", "kid"), "faces, holes of 24x24")(out, most)
+    model = load(out)
+    material = gather_again(model.experiment, model.modality)
+    shown = model.judged(material, min(most, len(material.splits.report)))
+    assert shown.given is not None, "what was given says where the holes are"
+    assert shown.truth is not None, "a restoration knows the truth"
+    learned = np.asarray(material.data.items[material.splits.train])
+    places = np.resize(shown.given[..., -1], learned.shape[:3])
+    features = Features.find("random-conv")().fit(around(learned, places), None, SEED)
+    sides = {"made": shown.items, "true": shown.truth}
+    seen = {name: around(np.asarray(side), shown.given[..., -1]) for name, side in sides.items()}
+    made, true = (Evidence(crops, features(crops)) for crops in seen.values())
+    reading = measure("kid", true, true, made)["kid"]
+    more = {"low": reading.low or 0.0, "high": reading.high or 0.0, "pictures": len(shown)}
+    yield f"faces, around holes: kid[{features.name}]", reading.value, "", more
+
+
+def around(shown: np.ndarray, known: np.ndarray, side: int = 40) -> np.ndarray:
+    """The part of each picture ``(n, h, w, c)`` whose middle is its hole's, as far as the picture goes.
+
+    Args:
+        shown: pictures.
+        known: ``(n, h, w)``, 0 in the hole.
+        side: of the part.
+    """
+    parts = []
+    for picture, there in zip(shown, known, strict=True):
+        ends = [np.flatnonzero((there == 0).any(axis)) for axis in (1, 0)]
+        first = [
+            int(np.clip((e[0] + e[-1] + 1 - side) // 2, 0, n - side)) for e, n in zip(ends, there.shape, strict=True)
+        ]
+        parts.append(picture[first[0] : first[0] + side, first[1] : first[1] + side])
+    return np.stack(parts)
+
+
 def pictures(name: str, mode: str, most: int) -> Iterator[np.ndarray]:
     """The test pictures of a set, in the order of their names, as float64 of 0 to 255."""
     for path in sorted(Path(runs.data_path("restoration", name)).glob("*.png"))[:most]:
@@ -137,11 +180,11 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str], Callable[[Path, int], Found
         ("faces", "utkface-128.zip"),
         ["--task", "inpainting", "--size", "64", "--set", "data.shorter=64", "--set", "task.holes=rectangles",
          "--set", "task.holes.0.low=0.375", "--set", "task.holes.0.high=0.375"],
-        evaluated(("hole-psnr", "perceptual-distance", "kid"), "faces, holes of 24x24"),
+        inpainting,
     ),
     "facades": (
         ("facades",),
-        ["--task", "translation", "--size", "128", "--set", "data.direction=BtoA"],
+        ["--task", "translation", "--size", "128", "--direction", "BtoA"],
         evaluated(("psnr", "perceptual-distance", "kid"), "facades, 128x128"),
     ),
 }  # fmt: skip

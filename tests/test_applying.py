@@ -157,6 +157,63 @@ def test_a_folder_of_photos_is_enough(photos, tmp_path, task):
     assert list((tmp_path / "run" / "samples").glob("*.png"))
 
 
+@pytest.mark.parametrize("task", ["denoising", "enhancement", "super-resolution", "inpainting", "colorization",
+                                  "decolorization", "translation"])  # fmt: skip
+def test_pictures_of_any_shape_and_mode_are_ordinary_photos(tmp_path, task):
+    source = np.random.default_rng(0)
+    for number, (size, mode) in enumerate([((75, 50), "RGB"), ((31, 90), "L"), ((50, 50), "RGBA"), ((49, 67), "P")]):
+        pixels = source.integers(0, 256, (*size, 3), np.uint8)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(pixels).convert(mode).save(tmp_path / "photos" / f"{number}.png")
+    settings = [*SMALL, "training.batch=1"]
+    sparring.train(tmp_path / "photos", out=tmp_path / "run", task=task, steps=1, settings=settings)
+    assert list((tmp_path / "run" / "samples").glob("*.png"))
+
+
+@pytest.mark.parametrize("task", ["unpaired-translation", "style"])
+def test_two_folders_without_pairs_are_enough(photos, tmp_path, task):
+    for number, path in enumerate(photos.iterdir()):
+        side = tmp_path / "two" / ("photographs" if number % 2 else "paintings")
+        side.mkdir(parents=True, exist_ok=True)
+        Image.open(path).save(side / path.name)
+    main(["train", str(tmp_path / "two"), "--task", task, "--out", str(tmp_path / "run"), "--steps", "1", "--direction",
+          "BtoA", *(word for setting in SMALL for word in ("--set", setting))])  # fmt: skip
+    model = sparring.load(tmp_path / "run")
+    assert model.experiment.data.direction == "BtoA"
+    assert model.apply(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30, 3)
+
+
+def test_real_noisy_pairs_are_learned_from_two_folders(photos, tmp_path):
+    source = np.random.default_rng(0)
+    for path in photos.iterdir():
+        clean = np.asarray(Image.open(path)).astype(float)
+        noisy = np.clip(clean + 20 * source.standard_normal(clean.shape), 0, 255).astype(np.uint8)
+        for side, pixels in (("clean", clean.astype(np.uint8)), ("noisy", noisy)):
+            (tmp_path / "pairs" / side).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "pairs" / side / path.name)
+    settings = [*SMALL, *PLAIN, "task.told=true"]
+    model = sparring.train(tmp_path / "pairs", out=tmp_path / "run", task="denoising", steps=2, settings=settings)
+    assert model.experiment.data.pairs
+    picture = np.asarray(Image.open(next(iter(photos.iterdir()))))
+    weak, strong = (model.apply(picture, strength=strength).astype(int) for strength in (2.0, 50.0))
+    assert np.abs(weak - strong).max() > 0
+    np.testing.assert_array_equal(model.apply(picture), model.apply(picture))
+
+
+def test_a_scale_below_the_learned_one_is_met_by_resizing(enlarger, tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (21, 30, 4), np.uint8)
+    assert sparring.load(enlarger).apply(picture, scale=1.5).shape == (32, 45, 4)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    assert main(["apply", str(enlarger), str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--scale", "1.5"]) == 0
+    assert Image.open(tmp_path / "b.png").size == (45, 32)
+
+
+@pytest.mark.parametrize("asked", [{"scale": 2.5}, {"scale": 1.0}, {"strength": 5.0}], ids=str)
+def test_what_a_model_has_not_learned_is_refused(enlarger, asked):
+    with pytest.raises(RequestError, match=next(iter(asked))):
+        sparring.load(enlarger).restorer(**asked)
+
+
 def test_two_folders_of_pairs_are_enough(photos, tmp_path):
     for path in photos.iterdir():
         for side in ("A", "B"):

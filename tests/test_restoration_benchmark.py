@@ -38,3 +38,12 @@ def test_every_figure_is_trained_by_known_options():
     for data, options, _ in restoration.FIGURES.values():
         words = ["train", "/".join(data), *options, *restoration.ADVERSARIES["off"]]
         assert app.parse_args(_spread(words), print_error=False, exit_on_error=False)[1].arguments
+
+
+def test_what_lies_around_a_hole_stays_inside_of_the_picture():
+    pictures = np.arange(2 * 64 * 64).reshape(2, 64, 64, 1)
+    known = np.full((2, 64, 64), 255)
+    known[0, 20:44, 12:36] = known[1, 40:64, 0:24] = 0
+    found = restoration.around(pictures, known)
+    np.testing.assert_array_equal(found[0], pictures[0, 12:52, 4:44])
+    np.testing.assert_array_equal(found[1], pictures[1, 24:64, 0:40])

@@ -26,12 +26,12 @@ class SuperResolution(Restoration):
         needs_pictures(self, data)
         channels, height, width = data.shape
         small = height // self.scale, width // self.scale
-        if min(small) < 2 or height % self.scale or width % self.scale:
+        if min(small) < 2:
             raise RequestError(
-                f"super-resolution.scale = {self.scale}: crops of {height}x{width} cannot be reduced so; give --size a "
-                f"multiple of {self.scale}"
+                f"super-resolution.scale = {self.scale}: pictures of {height}x{width} are too small to be reduced so; "
+                "give larger ones, or a larger --size"
             )
-        return DataSpec(data.shape, given=(channels, *small))
+        return DataSpec((channels, *(side * self.scale for side in small)), given=(channels, *small))
 
     def batch(self, data: Batch) -> Batch:
         return examples(self, data)
@@ -40,6 +40,9 @@ class SuperResolution(Restoration):
         return data.shape[0]
 
     def degrade(self, clean: Picture, source: torch.Generator) -> Degraded:
+        # What a crop has beyond a multiple of the scale is left out.
+        height, width = (side - side % self.scale for side in clean.shape[1:])
+        clean = clean[:, :height, :width]
         return Degraded(Downscale(factor=self.scale)(clean, source), clean)
 
     def finish(self, made: Tensor, given: Tensor) -> Tensor:

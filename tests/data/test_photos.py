@@ -102,3 +102,30 @@ def test_equal_pictures_have_equal_digests(tmp_path):
     save(tmp_path, "c.png", (70, 80), 1)
     digests = Photos(path=str(tmp_path)).load().digests
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_two_folders_of_real_pairs_are_cropped_at_the_same_place(tmp_path):
+    for number in range(3):
+        clean = save(tmp_path, f"clean/{number}.png", (60, 70, 3), seed=number)
+        Image.fromarray(255 - clean).save(save_folder(tmp_path, "noisy") / f"{number}.png")
+    save(tmp_path, "clean/lonely.png", (60, 70, 3))
+    save(tmp_path, "clean/other.png", (60, 70, 3))
+    save(tmp_path, "noisy/other.png", (60, 60, 3))
+    data = Photos(path=str(tmp_path), size=32, turns="all", pairs=True).load()
+    assert data.names == ["clean/0.png", "clean/1.png", "clean/2.png"]
+    rows = np.arange(3).repeat(8)
+    np.testing.assert_array_equal(data.given.drawn(rows, range(24)), 255 - data.items.drawn(rows, range(24)))
+    assert {fault.file for fault in data.faults} == {"clean/lonely.png", "clean/other.png", "noisy/other.png"}
+    assert len(Photos(path=str(tmp_path), size=32).load()) == 9  # all are clean pictures
+
+
+def test_two_folders_of_other_pictures_are_no_pairs(tmp_path):
+    save(tmp_path, "clean/a.png", (40, 40, 3))
+    save(tmp_path, "noisy/b.png", (40, 40, 3))
+    with pytest.raises(DataError, match="no pairs"):
+        Photos(path=str(tmp_path), pairs=True).load()
+
+
+def save_folder(tmp_path, name):
+    (tmp_path / name).mkdir(exist_ok=True)
+    return tmp_path / name

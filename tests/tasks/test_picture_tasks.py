@@ -12,9 +12,9 @@ from sparring.tasks import Task
 from sparring.tasks.colorization import Colorization
 from sparring.tasks.denoising import Denoising
 from sparring.tasks.inpainting import Inpainting
-from sparring.tasks.picture import PictureTask, Restoration, prepared
+from sparring.tasks.picture import PictureTask, Restoration, prepared, takes_strength
 from sparring.tasks.super_resolution import SuperResolution
-from sparring.types import DataSpec
+from sparring.types import Batch, DataSpec
 
 TASKS = sorted(name for name, task in Task.parts().items() if issubclass(task, PictureTask))
 RESTORATIONS = [name for name in TASKS if issubclass(Task.find(name), Restoration)]
@@ -93,9 +93,43 @@ def test_colorization_keeps_the_brightness():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_super_resolution_is_given_a_smaller_picture(scale):
-    assert SuperResolution(scale=scale).spec(DataSpec((3, 48, 24))).given == (3, 48 // scale, 24 // scale)
+    task = SuperResolution(scale=scale)
+    assert task.spec(DataSpec((3, 48, 24))).given == (3, 48 // scale, 24 // scale)
     with pytest.raises(RequestError, match="--size"):
-        SuperResolution(scale=scale).spec(DataSpec((3, 49, 24)))
+        task.spec(DataSpec((3, 2 * scale - 1, 24)))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_super_resolution_leaves_out_what_is_beyond_a_multiple_of_the_scale(scale):
+    task, told = SuperResolution(scale=scale), SuperResolution(scale=scale).spec(DataSpec((3, 19, 19)))
+    source = reader(size=19)
+    batch = task.batch(source.batch(0, slice(0, 2)))
+    assert batch.target.shape == (2, *told.shape)
+    assert batch.condition.shape == (2, *told.given)
+    whole = source.batch(0, slice(0, 2)).target
+    assert torch.equal(batch.target, whole[:, :, : told.shape[1], : told.shape[2]])
+
+
+def test_a_network_can_be_told_how_strong_the_noise_is():
+    task = Denoising(told=True)
+    batch = task.batch(reader(1, 48).batch(0, slice(0, 6)))
+    assert batch.condition.shape == (6, *task.spec(DataSpec((1, 48, 48))).given) == (6, 2, 48, 48)
+    told = batch.condition[:, 1] * 127.5
+    assert (told.flatten(1).std(1) < 1e-3).all()
+    added = (batch.condition[:, :1] - batch.target) * 127.5
+    torch.testing.assert_close(told[:, 0, 0], added.flatten(1).std(1))
+    assert told[:, 0, 0].min() > 4
+    assert told[:, 0, 0].std() > 3
+    assert takes_strength(task, DataSpec((1, 48, 48)))
+    assert not takes_strength(Denoising(), DataSpec((1, 48, 48)))
+    assert not takes_strength(Inpainting(), DataSpec((1, 48, 48)))
+
+
+def test_pairs_that_the_data_hold_are_learned_from_as_they_are():
+    clean, noisy = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
+    batch = Denoising().batch(Batch(clean, noisy))
+    assert torch.equal(batch.condition, noisy)
+    assert torch.equal(batch.target, clean)
 
 
 def test_translation_without_pairs_is_refused_with_what_pairs_are():

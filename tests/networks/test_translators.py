@@ -8,6 +8,7 @@ import torch
 from sparring.errors import RequestError
 from sparring.networks import Architecture
 from sparring.networks.judges import Patch
+from sparring.networks.unet import doubled
 from sparring.types import DataSpec
 
 FAMILIES = sorted(name for name, family in Architecture.parts().items() if family.translates)
@@ -94,6 +95,14 @@ def test_both_networks_learn_under_bf16(name):
     with torch.autocast("cpu", torch.bfloat16):
         made = generator(None, pictures(2, 3, 16, 16).float()).value
     assert made.isfinite().all()
+
+
+def test_doubling_and_convolving_at_once_is_what_both_are_one_after_the_other():
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(7, 4, 3, padding=1).double()
+    maps, skip = pictures(2, 3, 5, 6), pictures(2, 4, 10, 12, seed=1)
+    joined = torch.cat([torch.nn.functional.interpolate(maps, scale_factor=2, mode="nearest"), skip], 1)
+    torch.testing.assert_close(doubled(conv, maps, skip), conv(joined))
 
 
 def test_instance_norm_looks_at_the_whole_picture_and_says_so():

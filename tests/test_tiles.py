@@ -27,9 +27,9 @@ def grid(made, tile):
 
 @pytest.mark.parametrize("size", [(100, 130), (64, 201), (37, 90), (20, 20)], ids=str)
 @pytest.mark.parametrize("scale", [1, 2, 3])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_tiles_give_what_the_whole_picture_gives(name, scale, size):
-    made = network(name, scale)
+@pytest.mark.parametrize(("name", "fields"), [*((name, {}) for name in FAMILIES), ("residual", {"fold": 2})], ids=str)
+def test_tiles_give_what_the_whole_picture_gives(name, fields, scale, size):
+    made = network(name, scale, **fields)
     given = torch.rand(1, 1, *size, dtype=torch.float64) * 2 - 1
     with torch.no_grad():
         whole = made(None, given).value

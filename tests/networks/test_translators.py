@@ -53,9 +53,9 @@ def test_pictures_of_any_size_can_be_given(name, size):
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_no_pixel_depends_on_pixels_beyond_the_reach(name, scale):
-    generator = network(name, (1, 16 * scale, 16 * scale), (1, 16, 16))
+@pytest.mark.parametrize(("name", "fields"), [*((name, {}) for name in FAMILIES), ("residual", {"fold": 2})], ids=str)
+def test_no_pixel_depends_on_pixels_beyond_the_reach(name, fields, scale):
+    generator = network(name, (1, 16 * scale, 16 * scale), (1, 16, 16), **fields)
     size = 2 * (generator.reach + 2 * generator.stride) + 8
     given = pictures(1, 1, size, size).requires_grad_()
     for place in (size // 2, size // 2 + 3):
@@ -95,6 +95,15 @@ def test_both_networks_learn_under_bf16(name):
     with torch.autocast("cpu", torch.bfloat16):
         made = generator(None, pictures(2, 3, 16, 16).float()).value
     assert made.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(9, 14), (16, 16)], ids=str)
+def test_a_folded_picture_is_unfolded_at_its_own_size(size):
+    generator = network("residual", fold=3)
+    given = pictures(1, 3, *size)
+    assert generator(None, given).value.shape == given.shape
+    begun = family("residual", fold=3).generator(DataSpec((3, 16, 16), given=(3, 16, 16)), 0).double()
+    torch.testing.assert_close(begun(None, given).value, given)
 
 
 def test_doubling_and_convolving_at_once_is_what_both_are_one_after_the_other():

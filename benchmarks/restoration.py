@@ -1,6 +1,7 @@
 """Pictures from pictures, adversary off and on: BSD68, Set5 and Set14, faces with holes, facades."""
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,13 +37,29 @@ def main(argv: Sequence[str]) -> int:
                 out = asked.scratch / f"restoration-{name}-{adversary}-{seed}"
                 given = [*options, *ADVERSARIES[adversary], "--minutes", f"{asked.minutes:g}", "--seed", str(seed)]
                 given += [part for setting in asked.settings for part in ("--set", setting)]
-                cost = runs.train(runs.data_path(*data), out, *given)
+                cost = runs.train(folder_of(data, asked.scratch), out, *given)
                 for figure, value, bound, more in measure(out, asked.pictures):
                     asks = bound if adversary == "off" and asked.minutes == 20 else ""
                     title, facts = f"{figure}, adversary {adversary}, {asked.minutes:g} minutes", cost.summary() | more
                     ledger.add(Measurement(title, value, asks, seed=seed, minutes=cost.minutes, more=facts))
     print(ledger.table())
     return 0
+
+
+def folder_of(sets: tuple[str, ...], scratch: Path) -> str:
+    """The folder of a set, or one in which the pictures of several lie together.
+
+    Args:
+        sets: paths below SPARRING_DATA.
+        scratch: where several are put together.
+    """
+    found = [Path(runs.data_path(*name.split("/"))) for name in sets]
+    if len(found) == 1:
+        return str(found[0])
+    together = scratch / "+".join(path.name for path in found)
+    for path in found:
+        shutil.copytree(path, together / path.name, dirs_exist_ok=True)
+    return str(together)
 
 
 Found = Iterator[tuple[str, float, str, dict[str, float]]]
@@ -170,14 +187,14 @@ def psnr(made: np.ndarray, true: np.ndarray) -> float:
 _NOISE = ["--set", f"task.noise.0.low={SIGMA:g}", "--set", f"task.noise.0.high={SIGMA:g}"]
 _ALL = ["--set", "data.turns=all"]
 FIGURES: dict[str, tuple[tuple[str, ...], list[str], Callable[[Path, int], Found]]] = {
-    "denoising": (("restoration", "Train400"), ["--task", "denoising", "--size", "48", *_NOISE, *_ALL], denoising),
+    "denoising": (("restoration/Train400",), ["--task", "denoising", "--size", "48", *_NOISE, *_ALL], denoising),
     "super-resolution": (
-        ("restoration", "T91"),
+        ("restoration/T91", "restoration/Train400"),
         ["--task", "super-resolution", "--size", "96", "--set", "data.color=grey", *_ALL],
         super_resolution,
     ),
     "inpainting": (
-        ("faces", "utkface-128.zip"),
+        ("faces/utkface-128.zip",),
         ["--task", "inpainting", "--size", "64", "--set", "data.shorter=64", "--set", "task.holes=rectangles",
          "--set", "task.holes.0.low=0.375", "--set", "task.holes.0.high=0.375"],
         inpainting,

@@ -36,7 +36,7 @@ def test_every_figure_is_trained_by_known_options():
     from sparring.cli import _spread, app
 
     for data, options, _ in restoration.FIGURES.values():
-        words = ["train", "/".join(data), *options, *restoration.ADVERSARIES["off"]]
+        words = ["train", "+".join(data), *options, *restoration.ADVERSARIES["off"]]
         assert app.parse_args(_spread(words), print_error=False, exit_on_error=False)[1].arguments
 
 
@@ -47,3 +47,14 @@ def test_what_lies_around_a_hole_stays_inside_of_the_picture():
     found = restoration.around(pictures, known)
     np.testing.assert_array_equal(found[0], pictures[0, 12:52, 4:44])
     np.testing.assert_array_equal(found[1], pictures[1, 24:64, 0:40])
+
+
+def test_several_sets_are_put_together_into_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARRING_DATA", str(tmp_path))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / name / "a.png")
+    assert restoration.folder_of(("one",), tmp_path / "scratch") == str(tmp_path / "one")
+    for _ in range(2):
+        together = Path(restoration.folder_of(("one", "two"), tmp_path / "scratch"))
+        assert sorted(str(p.relative_to(together)) for p in together.rglob("*.png")) == ["one/a.png", "two/a.png"]

@@ -10,9 +10,9 @@ from torch import Tensor
 from sparring.degradations import Degradation, GaussianNoise, degrade
 from sparring.games import Game
 from sparring.games.paired import Paired
-from sparring.networks.plain import Plain
+from sparring.networks.residual import Residual
 from sparring.tasks.picture import Degraded, Picture, Restoration, examples, needs_pictures, with_strength
-from sparring.terms import L1
+from sparring.terms import L2
 from sparring.types import Batch, DataSpec
 
 
@@ -25,7 +25,8 @@ class Denoising(Restoration):
 
     reading: ClassVar[dict[str, Any]] = {"pairs": True}
     game: Game = Field(
-        default=Paired(network=Plain(), terms=(L1(),), adversary=0.002), description="the game that is played"
+        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L2(),), adversary=0.002),
+        description="the game that is played",
     )
     noise: tuple[Degradation, ...] = Field(
         default=(GaussianNoise(low=5.0, high=50.0),), description="what makes a clean picture a noisy one, in order"

@@ -18,7 +18,8 @@ class SuperResolution(Restoration):
     """Large pictures from small ones, which are large ones reduced bicubically and rounded to 8 bits."""
 
     game: Game = Field(
-        default=Paired(network=Residual(), terms=(L1(),), adversary=0.002), description="the game that is played"
+        default=Paired(network=Residual(width=64, blocks=8), terms=(L1(),), adversary=0.002),
+        description="the game that is played",
     )
     scale: int = Field(default=4, ge=2, le=8, description="by how much height and width grow")
 

@@ -58,7 +58,9 @@ def folder_of(sets: tuple[str, ...], scratch: Path) -> str:
         return str(found[0])
     together = scratch / "+".join(path.name for path in found)
     for path in found:
-        shutil.copytree(path, together / path.name, dirs_exist_ok=True)
+        (together / path.name).mkdir(parents=True, exist_ok=True)
+        for picture in path.glob("*.png"):
+            shutil.copyfile(picture, together / path.name / picture.name)
     return str(together)
 
 

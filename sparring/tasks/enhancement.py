@@ -20,7 +20,8 @@ class Enhancement(Restoration):
 
     reading: ClassVar[dict[str, Any]] = {"pairs": True}
     game: Game = Field(
-        default=Paired(network=Residual(), terms=(L1(),), adversary=0.002), description="the game that is played"
+        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L1(),), adversary=0.002),
+        description="the game that is played",
     )
     steps: tuple[Degradation, ...] = Field(
         default=(Blur(low=0.2, high=1.5), GaussianNoise(low=0.0, high=8.0), Jpeg()),

@@ -66,13 +66,14 @@ def test_the_perceptual_term_is_zero_for_equal_pictures_and_grows_with_blur(chan
     assert 0 < distances[1] < distances[2]
 
 
-def test_the_perceptual_term_reaches_the_generator_and_not_its_network():
-    network = Perceptual().memory(DataSpec((3, 32, 32)))
+@pytest.mark.parametrize("term", [Perceptual(), Perceptual(network="random")], ids=lambda term: term.network)
+def test_the_perceptual_term_reaches_the_generator(term):
+    network = term.memory(DataSpec((3, 32, 32)))
     made = pictures(0, 3, 32).requires_grad_()
-    Perceptual()(Comparison(made, pictures(1, 3, 32), features=network)).backward()
+    term(Comparison(made, pictures(1, 3, 32), features=network)).backward()
     assert made.grad is not None
     assert made.grad.abs().sum() > 0
-    assert not list(network.parameters())
+    assert bool(list(network.parameters())) == term.learns()
 
 
 def vgg(path, *, kernel=3):

@@ -133,7 +133,7 @@ def inpainting(out: Path, most: int) -> Found:
     yield from evaluated(("hole-psnr", "perceptual-distance", "kid"), "faces, holes of 24x24")(out, most)
     model = load(out)
     material = gather_again(model.experiment, model.modality)
-    shown = model.judged(material, min(most, len(material.splits.report)))
+    shown = model.specimens(material, min(most, len(material.splits.report)))
     assert shown.given is not None, "what was given says where the holes are"
     assert shown.truth is not None, "a restoration knows the truth"
     learned = np.asarray(material.data.items[material.splits.train])

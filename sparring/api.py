@@ -272,6 +272,7 @@ def evaluate(  # noqa: PLR0913
     features: str | None = None,
     weights: str | Path | None = None,
     count: int | None = None,
+    beside: str | Path | None = None,
 ) -> Evaluation:
     """Judges a run's model with floors, intervals and protocol.
 
@@ -282,6 +283,8 @@ def evaluate(  # noqa: PLR0913
         features: name of the features, such as ``inception``; those that suit the data where none are named.
         weights: file of the weights of such features; found or fetched once where not given.
         count: generated items; as many as the reference holds where not given.
+        beside: another run of the same task, whose numbers stand in a column of their own, such as one that was
+            trained without a discriminator (``game.adversary=0``).
 
     Raises:
         RequestError: no metric or features have that name, or the features do not suit the data.
@@ -289,4 +292,5 @@ def evaluate(  # noqa: PLR0913
         RunError: the folder holds no trained model.
     """
     judge = load(run).evaluate
-    return judge(against=against, metrics=metrics, features=features, weights=weights, count=count)
+    described = {"features": features, "weights": weights}
+    return judge(against=against, metrics=metrics, **described, count=count, beside=beside)

@@ -183,6 +183,7 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
         if baseline.refusal(bench.equal, bench.made) is None:
             found = baseline(bench.equal, bench.made, derive(jury.seed, baseline.name))
             others[baseline.name] = sides.train if found is bench.learned else bench.side(found, scored=False)
+    others |= {name: bench.side(other(len(sides.fake)), scored=False) for name, other in judged.beside.items()}
     rows, refused = _rows(jury.metrics, sides, others, bench.eyes)
     taken = {metric.name: metric for metric in jury.metrics if metric.name not in refused}
     protocol = _protocol(sides, others.get("floor"), bench.eyes, taken) | {"seed": jury.seed}

@@ -228,6 +228,7 @@ class Model:
         features: str | None = None,
         weights: str | Path | None = None,
         count: int | None = None,
+        beside: str | Path | None = None,
     ) -> Evaluation:
         """Judges the model, as :func:`sparring.evaluate` does."""
         if count is not None and count < 1:
@@ -235,13 +236,23 @@ class Model:
         material = self._material(against)
         jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
         threshold = self.experiment.task.game.threshold()
-        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold)
+        rival = None if beside is None else self._rival(beside)
+        others = {} if rival is None else {rival.run.folder.name: lambda n: rival.specimens(material, n)}
+        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
         split = "report" if against is None else f"all of {against}"
         found = replace(found, protocol=found.protocol | {"reference_split": split})
-        if against is None and not metrics and count is None and features is None and weights is None:
+        if not metrics and all(asked is None for asked in (against, count, features, weights, beside)):
             keep(self.run, found)
         return found
+
+    def _rival(self, run: str | Path) -> "Model":
+        """Another run's model of the same task on items of the same kind."""
+        rival = load(run)
+        same = rival.experiment.task.name == self.experiment.task.name and rival.modality == self.modality
+        if not same:
+            raise RequestError(f"beside = {run}: a run of the same task on items of the same form is wanted")
+        return rival
 
     def specimens(self, material: Material, n: int, rows: np.ndarray | None = None) -> Specimens:
         """What is judged: new items, or what is made of pictures of the data, with those and their truth.

@@ -1,6 +1,6 @@
 """The sides of a comparison: what was learned from, the reference, and what is judged, each looked at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,11 +24,13 @@ class Judged:
         sample: ``n`` decoded items with what belongs to each.
         score: the discriminator's verdict on items, ``(n,)``; None where it has none on such items.
         threshold: score above which an item is taken for real, or None where the discriminator's loss knows none.
+        beside: other models by name, whose numbers stand beside as a baseline's do.
     """
 
     sample: Callable[[int], Specimens]
     score: Callable[[Specimens], np.ndarray | None]
     threshold: float | None = None
+    beside: Mapping[str, Callable[[int], Specimens]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

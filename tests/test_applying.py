@@ -256,3 +256,15 @@ def test_a_restorer_is_judged_beside_simple_means(tmp_path, task):
     )
     assert rows["psnr"].floor is None
     assert model.evaluate(count=20, metrics=["psnr"]) == model.evaluate(count=20, metrics=["psnr"])
+
+
+def test_the_same_generator_without_a_discriminator_can_stand_beside(tmp_path):
+    settings = [*SMALL, "network.width=4", "network.blocks=1", "network.judge.width=4"]
+    options = {"task": "denoising", "steps": 2}
+    model = sparring.train("digits", out=tmp_path / "with", settings=[*settings, "game.warm=0"], **options)
+    plain = sparring.train("digits", out=tmp_path / "without", settings=[*settings, "game.adversary=0"], **options)
+    found = model.evaluate(count=20, metrics=["psnr"], beside=tmp_path / "without").rows[0]
+    assert found.baselines["without"] == plain.evaluate(count=20, metrics=["psnr"]).rows[0].value
+    other = sparring.train("digits", out=tmp_path / "other", recipe="dense", steps=1)
+    with pytest.raises(RequestError, match="same task"):
+        other.evaluate(beside=tmp_path / "with")

@@ -220,7 +220,7 @@ class Model:
             source = source.but(**{name: value for name, value in wanted.items() if name in type(source).model_fields})
         return source.load()
 
-    def evaluate(
+    def evaluate(  # noqa: PLR0913
         self,
         *,
         against: str | Path | DataSource | None = None,

@@ -140,7 +140,15 @@ class Material:
         if self.data.reading is not None:
             asked, together = self.task.attributes, getattr(self.task, "together", 0.0)
             return self.data.reading(self.data.items, rows, self.modality, asked=asked, together=together, seed=seed)
-        return Reader(self.data.items, rows, self.modality, self.encoded, seed, self.data.given, self.given)
+        return Reader(
+            self.data.items,
+            rows,
+            self.modality,
+            self.encoded,
+            seed,
+            self.data.given if self.given else None,
+            self.given,
+        )
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes of some rows, one array of strings each."""
@@ -199,7 +207,9 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None) -> Mater
     for name in asked:
         if name not in there:
             raise RequestError(choices(name, "attribute", there))
-    given = None if data.given is None else Modality.find(data.modality).fit(data.given)
+    given = None
+    if task.translates and data.given is not None:
+        given = Modality.find(data.modality).fit(data.given)
     if not asked or modality.askable():
         return Material(data, split(data), modality, None, None, task, given)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})

@@ -81,10 +81,11 @@ class LearnedFeatures(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         widths = (channels, *_WIDTHS)
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
-        self.verdict = nn.Linear(sum(_WIDTHS), WAYS)
-        for layer in self.layers:
+        layers = [nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths)]
+        for layer in layers:
             nn.init.orthogonal_(layer.weight, gain=2**0.5)
+        self.layers = nn.ModuleList(layers)
+        self.verdict = nn.Linear(sum(_WIDTHS), WAYS)
 
     def forward(self, pictures: Float[Tensor, "n c h w"]) -> list[Tensor]:
         """Features of unit length at each place, shallow to deep."""

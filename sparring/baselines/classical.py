@@ -1,6 +1,7 @@
 """Classical restorers: non-local means and Telea's method for holes by OpenCV, BM3D by its authors' package."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,10 +25,9 @@ def _opencv() -> Any:
 
 def _bm3d() -> Any:
     try:
-        import bm3d
+        return import_module("bm3d")
     except ImportError:
         raise RequestError("'bm3d' is not installed; pip install bm3d brings it, for non-commercial use") from None
-    return bm3d
 
 
 def _refusal(judged: Specimens, package: Callable[[], Any], *, holes: bool) -> str | None:

@@ -27,12 +27,12 @@ class Face(NamedTuple):
 
     Attributes:
         file: its path.
-        index: which of the faces of the file.
+        number: which of the faces of the file.
         bold: whether it is a bold one.
     """
 
     file: str
-    index: int = 0
+    number: int = 0
     bold: bool = False
 
 
@@ -77,7 +77,7 @@ def font(face: Face, size: int) -> ImageFont.FreeTypeFont:
         DataError: the file cannot be read as a font.
     """
     try:
-        return ImageFont.truetype(face.file, size, face.index)
+        return ImageFont.truetype(face.file, size, face.number)
     except OSError as error:
         raise DataError(f"'{face.file}' cannot be read as a font ({error}); give a TrueType or OpenType file") from None
 
@@ -88,10 +88,13 @@ def refuse_missing(face: Face, texts: Sequence[str]) -> None:
     Raises:
         DataError: it does; the message names the character.
     """
-    drawn = font(face, 24)
-    box = bytes(drawn.getmask("\U0010fffd"))
+
+    def shape(character: str) -> bytes:
+        return drawn(character, face, tall=24, size=(48, 48), place=(0.0, 0.0)).tobytes()
+
+    box = shape("\U0010fffd")
     for character in sorted({c for text in texts for c in text if not c.isspace()}):
-        if bytes(drawn.getmask(character)) == box:
+        if shape(character) == box:
             raise DataError(f"'{face.file}' has no glyph for '{character}'; give a font that has")
 
 

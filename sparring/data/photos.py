@@ -51,6 +51,7 @@ class Photos(DataSource):
         default="auto", description="channels; auto: grey where all pictures are grey"
     )
     pairs: bool = Field(default=False, description="two folders noisy and clean, or alike, are pairs")
+    multiple: int = Field(default=1, ge=1, le=256, description="crops are of multiples of so many pixels a side")
     cache_mb: int = Field(default=1024, ge=1, description="MiB of decoded pictures that may be kept in memory")
     max_pixels: int = Field(default=100_000_000, ge=1, le=178_956_970, description="larger pictures are skipped")
 
@@ -83,7 +84,7 @@ class Photos(DataSource):
         if test is not None:
             told = dict(zip(labelled.names, test, strict=True))
             test = np.array([told[name] for name in names])
-        size = self.size or _crop([p.shape[:2] for p in pictures])
+        size = self.size or _crop([p.shape[:2] for p in pictures], self.multiple)
         items = Crops(pictures, size, self.turns)
         return Dataset(
             items=items,
@@ -185,13 +186,18 @@ class Crops:
         ]
 
 
-def _crop(sizes: Sequence[tuple[int, ...]]) -> tuple[int, int]:
-    """The crop where none is asked for: a small size that all share, else a square."""
+def _crop(sizes: Sequence[tuple[int, ...]], multiple: int) -> tuple[int, int]:
+    """The crop where none is asked for: a small size that all share, else a square; a multiple, where one is wanted."""
+
+    def whole(side: int) -> int:
+        return max(1, side // multiple) * multiple
+
     height, width = sizes[0]
     if len(set(sizes)) == 1 and max(height, width) <= WHOLE:
-        return height, width
+        return whole(height), whole(width)
     middle = int(np.median([min(size) for size in sizes]))
-    return (side := max(1, min(CROP, middle)), side)
+    side = whole(min(CROP if multiple == 1 else 4 * multiple, middle))
+    return side, side
 
 
 def _partners(

@@ -16,6 +16,7 @@ class Task(Part):
     """The kind.
 
     Attributes:
+        translates: whether an item is made of a given one; else what the data say is given is left aside.
         paired: whether what is made has a truth of its own to be compared with, as in restoration.
         metrics: what judges it where no metrics are named; none: all that rank for its data.
         baselines: what it must beat; none: all that rank for its data.
@@ -25,6 +26,7 @@ class Task(Part):
 
     kind: ClassVar[str] = "task"
     home: ClassVar[str] = "sparring.tasks"
+    translates: ClassVar[bool] = False
     paired: ClassVar[bool] = False
     metrics: ClassVar[tuple[type[Metric], ...]] = ()
     baselines: ClassVar[tuple[type[Baseline], ...]] = ()

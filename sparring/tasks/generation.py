@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from sparring.errors import RequestError
 from sparring.games import Game
 from sparring.games.latent import Latent
 from sparring.tasks import Task
@@ -20,8 +19,6 @@ class Generation(Task):
     )
 
     def spec(self, data: DataSpec) -> DataSpec:
-        if data.given:
-            raise RequestError("these data are pairs of pictures; --task translation learns one from the other")
         return data
 
     def batch(self, data: Batch) -> Batch:

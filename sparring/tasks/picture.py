@@ -22,6 +22,7 @@ class PictureTask(Task):
         recolours: whether a grey picture may get colours.
     """
 
+    translates: ClassVar[bool] = True
     masked: ClassVar[bool] = False
     recolours: ClassVar[bool] = False
 

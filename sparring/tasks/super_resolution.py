@@ -1,5 +1,7 @@
 """Super-resolution: pictures with two, three or four times as many pixels a side."""
 
+from typing import Any, ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -17,6 +19,8 @@ from sparring.types import Batch, DataSpec
 class SuperResolution(Restoration):
     """Large pictures from small ones, which are large ones reduced bicubically and rounded to 8 bits."""
 
+    # Two, three, four, six and eight divide it.
+    reading: ClassVar[dict[str, Any]] = {"multiple": 24}
     game: Game = Field(
         default=Paired(network=Residual(width=64, blocks=8), terms=(L1(),), adversary=0.002),
         description="the game that is played",
@@ -27,12 +31,12 @@ class SuperResolution(Restoration):
         needs_pictures(self, data)
         channels, height, width = data.shape
         small = height // self.scale, width // self.scale
-        if min(small) < 2:
+        if min(small) < 2 or height % self.scale or width % self.scale:
             raise RequestError(
-                f"super-resolution.scale = {self.scale}: pictures of {height}x{width} are too small to be reduced so; "
-                "give larger ones, or a larger --size"
+                f"super-resolution.scale = {self.scale}: crops of {height}x{width} cannot be reduced so; give --size a "
+                f"multiple of {self.scale}"
             )
-        return DataSpec((channels, *(side * self.scale for side in small)), given=(channels, *small))
+        return DataSpec(data.shape, given=(channels, *small))
 
     def batch(self, data: Batch) -> Batch:
         return examples(self, data)
@@ -41,9 +45,6 @@ class SuperResolution(Restoration):
         return data.shape[0]
 
     def degrade(self, clean: Picture, source: torch.Generator) -> Degraded:
-        # What a crop has beyond a multiple of the scale is left out.
-        height, width = (side - side % self.scale for side in clean.shape[1:])
-        clean = clean[:, :height, :width]
         return Degraded(Downscale(factor=self.scale)(clean, source), clean)
 
     def finish(self, made: Tensor, given: Tensor) -> Tensor:

@@ -104,6 +104,16 @@ def test_equal_pictures_have_equal_digests(tmp_path):
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize(
+    ("shapes", "size"), [([(100, 75)] * 2, (96, 72)), ([(300, 300)] * 2, (96, 96)), ([(50, 90), (55, 80)], (48, 48)),
+                         ([(20, 90), (20, 80)], (24, 24))]
+)  # fmt: skip
+def test_the_crop_is_a_multiple_where_one_is_wanted(tmp_path, shapes, size):
+    for number, shape in enumerate(shapes):
+        save(tmp_path, f"{number}.png", (*shape, 3), seed=number)
+    assert Photos(path=str(tmp_path), multiple=24).load().items.shape[1:3] == size
+
+
 def test_two_folders_of_real_pairs_are_cropped_at_the_same_place(tmp_path):
     for number in range(3):
         clean = save(tmp_path, f"clean/{number}.png", (60, 70, 3), seed=number)

@@ -8,11 +8,12 @@ import matplotlib
 import numpy as np
 import pytest
 
+import sparring
 from sparring.data import fonts
 from sparring.data.lexicon import ENGLISH_TO_CHINESE
 from sparring.data.opening import open_data
 from sparring.data.words import Words
-from sparring.errors import DataError, RequestError
+from sparring.errors import DataError
 from sparring.proposal import propose
 
 STAND_INS = tuple(
@@ -124,6 +125,9 @@ def test_words_are_called_by_name_and_learned_as_translation(words, tmp_path):
     assert isinstance(open_data("words"), Words)
     found = propose(words, task="translation", store=tmp_path)
     assert found.experiment.task.spec(found.material.spec).given == (1, 32, 64)
-    other = propose(words, store=tmp_path)
-    with pytest.raises(RequestError, match="--task translation"):
-        other.experiment.task.spec(other.material.spec)
+
+
+def test_without_a_task_counterparts_are_generated_by_their_labels(words, tmp_path):
+    settings = ["training.precision=fp32", "training.layout=contiguous", "training.batch=4"]
+    model = sparring.train(words, out=tmp_path / "run", recipe="dense", steps=1, settings=settings)
+    assert model.sample(3, condition={"word": "deux"}).shape == (3, 32, 64, 1)

@@ -93,6 +93,7 @@ def test_any_loss_term_and_penalty_plays(loss):
     assert set(terms) == {
         "discriminator/discriminator", "discriminator/r1",
         "generator/l1", "generator/feature-matching", "generator/perceptual", "generator/adversary",
+        "perceptual/lesson",
     }  # fmt: skip
 
 

@@ -45,7 +45,8 @@ class Words(DataSource):
 
     def load(self) -> Dataset:
         pairs = self.pairs()
-        there, here = (_faces(given, language) for given, language in zip(self._files(), self.languages, strict=True))
+        here = _faces(self.counterpart_fonts, self.languages[1])
+        there = _faces(self.fonts, self.languages[0])
         for side, found in enumerate((there, here)):
             for face in found:
                 refuse_missing(face, [pair[side] for pair in pairs])
@@ -84,9 +85,6 @@ class Words(DataSource):
         if wrong is not None or len(found) < 2:
             raise DataError(f"words.lexicon = {self.lexicon}: {wrong or 'empty'} is no line WORD<TAB>COUNTERPART")
         return tuple((word, counterpart) for word, counterpart in found)
-
-    def _files(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return self.fonts, self.counterpart_fonts
 
     def _pair(
         self, words: tuple[str, str], there: tuple[Face, ...], here: tuple[Face, ...], key: int

@@ -99,7 +99,7 @@ def halved(train: Held, most: int) -> tuple[Held, Held]:
 
 
 def judge_of(learned: Held, passes: int = 4) -> Judge:
-    """A classifier of the library's kind, learned in few passes: ten of them are needed."""
+    """A classifier of the library's kind, learned in few passes, for several are needed."""
     from sparring.metrics.features.classifier import Classifier
 
     return Judge(Classifier(epochs=passes).fit(learned.pictures, learned.labels, SEED))

@@ -17,6 +17,7 @@ from benchmarks.ledger import HOME
 from sparring.files import write_atomic
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.features import Features, FittedFeatures
+from sparring.metrics.features.classifier import Classifier
 
 CACHE = HOME / "cache"
 """Fitted judges, outside of version control."""
@@ -126,13 +127,18 @@ class Judge:
         return Evidence(held.pictures, self.features(held.pictures), held.labels)
 
 
-def fit_judge(learned: Held) -> Judge:
-    """A classifier of these pictures' labels, of the library's kind, with the fixed seed."""
-    return Judge(_fitted(learned))
+def fit_judge(learned: Held, passes: int | None = None) -> Judge:
+    """A classifier of these pictures' labels, of the library's kind, with the fixed seed.
+
+    Args:
+        learned: what it learns.
+        passes: over the pictures; by their number where it is None.
+    """
+    return Judge(_fitted(learned, passes))
 
 
-def _fitted(learned: Held) -> FittedFeatures:
-    return Features.find("classifier")().fit(learned.pictures, learned.labels, SEED)
+def _fitted(learned: Held, passes: int | None = None) -> FittedFeatures:
+    return Classifier(epochs=passes).fit(learned.pictures, learned.labels, SEED)
 
 
 def cached_judge(name: str, data: Real, folder: Path = CACHE) -> Judge:
@@ -140,7 +146,7 @@ def cached_judge(name: str, data: Real, folder: Path = CACHE) -> Judge:
 
     It is fitted anew where the data or the fields of the library's classifier have changed.
     """
-    made_by = json.dumps(Features.find("classifier")().to_json(), sort_keys=True)
+    made_by = json.dumps(Classifier().to_json(), sort_keys=True)
     kept = folder / f"{name}-{fingerprint(data.train, made_by)}"
     if not kept.is_dir():
         print(f"fits the judge of {name}, once", file=sys.stderr, flush=True)

@@ -13,10 +13,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import runs
-from benchmarks.judges import SEED, Held, Judge, Real, labels_of, real
+from benchmarks.judges import Held, Judge, Real, fit_judge, labels_of, real
 from benchmarks.ledger import RESULTS, Ledger, Measurement
 
 BOUND = ">= 0.95"
+PASSES = 4
+"""Of the judges over their pictures, for several are needed."""
 DOMAIN = 1500
 """Pictures of each domain from which the judge of domains learns; it tells nearly all apart."""
 
@@ -98,19 +100,12 @@ def halved(train: Held, most: int) -> tuple[Held, Held]:
     return first, Held(second.pictures[kept], labels_of(second)[kept])
 
 
-def judge_of(learned: Held, passes: int = 4) -> Judge:
-    """A classifier of the library's kind, learned in few passes, for several are needed."""
-    from sparring.metrics.features.classifier import Classifier
-
-    return Judge(Classifier(epochs=passes).fit(learned.pictures, learned.labels, SEED))
-
-
 def domains(learned: Held) -> Judge:
     """What tells the four domains apart: 0 is the digits' own, then the changes in their order."""
     every = [original, *CHANGES.values()]
     parts = [change(learned.pictures) for change in every]
     numbers = np.repeat(np.arange(len(every)), len(learned.pictures))
-    return judge_of(Held(np.concatenate(parts), numbers))
+    return fit_judge(Held(np.concatenate(parts), numbers), PASSES)
 
 
 def write(halves: tuple[Held, Held], name: str, folder: Path) -> Path:
@@ -141,7 +136,7 @@ class Trial:
         self.title = f"{name} digits" if direction == "AtoB" else f"digits from {name} ones"
         self.domain = [original, *CHANGES.values()].index(self.wanted)
         self.where, self.unseen = where, data.report
-        self.digits = judge_of(Held(self.wanted(learned.pictures), learned.labels))
+        self.digits = fit_judge(Held(self.wanted(learned.pictures), learned.labels), PASSES)
 
     def judged(self, run: Path, most: int) -> list[tuple[str, float, float]]:
         """Each figure with its value and its floor, the same of real pictures of the wanted domain."""

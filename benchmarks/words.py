@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import runs
-from benchmarks.judges import cached_judge, labels_of, real
+from benchmarks.judges import fit_judge, labels_of, real
 from benchmarks.ledger import RESULTS, Ledger, Measurement
 
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     asked = parser.parse_args(argv)
     reading = [setting for setting in asked.settings if setting.startswith("data.")]
     data = real("words", task="translation", settings=reading)
-    judge = cached_judge("words", data)
+    judge = fit_judge(data.train, passes=6)
     ledger = Ledger("words", argv, asked.results)
     for seed in runs.seeds_option(asked.seeds):
         out = asked.scratch / f"words-{seed}"

@@ -1,7 +1,7 @@
 """The sides of a comparison: what was learned from, the reference, and what is judged, each looked at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 

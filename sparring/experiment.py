@@ -72,11 +72,14 @@ def _hash(digests: np.ndarray) -> str:
 def split(data: Dataset) -> Splits:
     """Splits by content: equal items fall into the same split, whatever their order or number.
 
-    With an official test split, that is *report*, and a sixth of the rest, at most as many, is *select*; else 10 % and
-    5 % are held back. Fewer than :data:`HOLD_BACK_FROM` items are all learned from, and so are those of which most are
-    equal.
+    The data may say themselves what each item is for. With an official test split, that is *report*, and a sixth of
+    the rest, at most as many, is *select*; else 10 % and 5 % are held back. Fewer than :data:`HOLD_BACK_FROM` items are
+    all learned from, and so are those of which most are equal.
     """
     rows = np.arange(len(data))
+    if data.uses is not None:
+        train, select, report = (np.flatnonzero(data.uses == use) for use in range(3))
+        return Splits(train, select, report)
     if len(data) < HOLD_BACK_FROM:
         return Splits(rows, rows[:0], rows[:0])
     official = data.test is not None and bool(data.test.any()) and not bool(data.test.all())

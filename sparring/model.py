@@ -211,9 +211,7 @@ class Model:
         own = self.experiment.data
         task = self.experiment.task
         source = read_for(task.source, data if isinstance(data, DataSource) else open_data(str(data)), task.reading)
-        if type(source) is type(own):
-            kept = {field: getattr(own, field) for field in type(own).model_fields if field != "path"}
-            source = source.but(**kept)
+        source = own.alike(source)
         shape = self.modality.spec().shape
         if len(shape) == 3:
             wanted = {"size": shape[1:], "color": "grey" if shape[0] == 1 else "rgb"}

@@ -36,6 +36,14 @@ class Reading:
     direction: Annotated[
         str | None, Parameter(metavar="AtoB|BtoA", help="of pairs and two sets: what is given and what is made")
     ] = None
+    window: Annotated[int | None, Parameter(metavar="N", help="of series: steps of the windows that are cut")] = None
+    stride: Annotated[int | None, Parameter(metavar="N", help="of series: steps from one window to the next")] = None
+    sequence_key: Annotated[
+        str | None, Parameter(metavar="COLUMN", help="of a table of series: what tells series apart")
+    ] = None
+    sequence_index: Annotated[
+        str | None, Parameter(metavar="COLUMN", help="of a table of series: what their steps are ordered by")
+    ] = None
     attributes: Annotated[
         tuple[str, ...] | None,
         Parameter(metavar="NAME", consume_multiple=True, help="attributes that can be asked for later; all by default"),

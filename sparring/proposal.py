@@ -39,6 +39,10 @@ def propose(  # noqa: PLR0913
     size: int | str | tuple[int, int] | None = None,
     label_pattern: str | None = None,
     direction: str | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    sequence_key: str | None = None,
+    sequence_index: str | None = None,
     attributes: Sequence[str] | None = None,
     unconditional: bool = False,
     seed: int = 0,
@@ -61,6 +65,10 @@ def propose(  # noqa: PLR0913
         size: of pictures: a number, ``"64x48"`` or ``(height, width)``; inferred where it is not given.
         label_pattern: attributes in file names, ``"{age}_{gender}_*"``.
         direction: of pairs and of two sets: ``AtoB`` or ``BtoA``, which says what is given and what is made.
+        window: steps of the windows that are cut from series; what has windows is series.
+        stride: steps from one window to the next.
+        sequence_key: column of a table that tells series apart.
+        sequence_index: column of a table by which the steps of a series are ordered.
         attributes: which of the data's attributes can be asked for; all where not given.
         unconditional: learn without labels.
         seed: of everything random.
@@ -78,7 +86,9 @@ def propose(  # noqa: PLR0913
     known = Task.parts()
     if task not in known:
         raise RequestError(choices(task, "task", list(known)))
-    source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern)
+    cutting = {"window": window, "stride": stride, "sequence_key": sequence_key, "sequence_index": sequence_index}
+    cutting = {name: value for name, value in cutting.items() if value is not None}
+    source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern, **cutting)
     source = read_for(known[task].source, source, known[task].reading)
     source, settings = _settle_source(source, [*([f"data.direction={direction}"] if direction else []), *settings])
     privacy, settings = _privacy(private, epsilon, delta, settings)
@@ -169,9 +179,9 @@ def _source(data: Any, labels: Any, store: Path | None, **reading: Any) -> DataS
         return open_data(str(data), **reading)
     if store is None:
         raise RequestError("data in memory need a folder in which the run keeps them; give out=")
-    if hasattr(data, "dtypes") and hasattr(data, "columns"):
-        return store_frame(data, store)
-    return store_arrays(data, store, labels)
+    framed = hasattr(data, "dtypes") and hasattr(data, "columns")
+    kept = store_frame(data, store) if framed else store_arrays(data, store, labels)
+    return open_data(kept.path, **reading)
 
 
 def _settle_source(source: DataSource, settings: Sequence[str]) -> tuple[DataSource, list[str]]:

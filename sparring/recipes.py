@@ -13,9 +13,11 @@ from sparring.agreement import ConditionMatch, MomentMatch
 from sparring.augment import AdaptiveAugment, Pack, View
 from sparring.errors import RequestError, choices
 from sparring.games.latent import Latent
+from sparring.games.timegan import Timegan
 from sparring.games.tvae import Tvae
 from sparring.games.vae import Vae
 from sparring.losses import Hinge, NonSaturating, RelativisticPairing, Wasserstein
+from sparring.modalities import Modality
 from sparring.networks import Architecture
 from sparring.networks.autoencoder import Autoencoder
 from sparring.networks.dcgan import Dcgan
@@ -26,12 +28,14 @@ from sparring.networks.pyramid import Pyramid
 from sparring.networks.r3gan import R3gan
 from sparring.networks.resnet import Resnet
 from sparring.networks.tabular import Tabular
+from sparring.networks.temporal_conv import TemporalConv
 from sparring.optimisers import Adam
 from sparring.penalties import R1, R2, GradientPenalty
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.tasks.picture import PictureTask
 from sparring.training import Training
+from sparring.watch import EVERY, Collapsed
 
 AUGMENT_BELOW = 20_000
 """Pictures below which the discriminator learns them by heart within a default run."""
@@ -85,13 +89,11 @@ def find(name: str) -> Recipe:
 
 
 def default(facts: Facts) -> tuple[Task, Training]:
-    """The recipe for these data: a pyramid for pictures, a perceptron for points, table for tables; or the task's."""
+    """The recipe that the kind of data names, pyramid for pictures and table for tables; or the task's."""
     kind = Task.find(facts.task)
     if issubclass(kind, PictureTask):
         return restoration(facts) if kind.paired else unpaired(facts)
-    if facts.choices:
-        return table(facts)
-    return mlp(facts) if len(facts.shape) == 1 else pyramid(facts)
+    return find(Modality.find(facts.modality).recipe)(facts)
 
 
 def restoration(facts: Facts) -> tuple[Task, Training]:
@@ -216,6 +218,38 @@ def tvae(facts: Facts) -> tuple[Generation, Training]:
     return Generation(game=game), training
 
 
+def series(facts: Facts) -> tuple[Generation, Training]:
+    """Convolutions along time, relativistic pairing with R1 and R2: the default for series."""
+    _needs_series(facts, "series")
+    game = Latent(
+        network=TemporalConv(),
+        loss=RelativisticPairing(),
+        penalties=(R1(gamma=1.0, gamma_final=0.1, every=4), R2(gamma=1.0, gamma_final=0.1, every=4)),
+        latent=64,
+    )
+    optimiser = Adam(rate=1e-3, rate_final=3e-5, beta1=0.0, beta2=0.99)
+    training = Training(batch=64, optimiser=optimiser, images=500_000, precision="fp32")
+    return Generation(game=game, attributes=facts.attributes), training
+
+
+def timegan(facts: Facts) -> tuple[Generation, Training]:
+    """TimeGAN, Yoon et al. 2019, at its authors' sizes; 10,000 steps of a batch of 128 a phase, as theirs."""
+    _needs_series(facts, "timegan")
+    game = Timegan(steps=facts.shape[1], noise=facts.shape[0], width=max(24, 4 * facts.shape[0]))
+    optimiser = Adam(rate=1e-3, beta1=0.9, beta2=0.999)
+    # Its generator is not taught before the joint phase, and so never varied until then.
+    watch = tuple(detector for detector in EVERY if not isinstance(detector, Collapsed))
+    training = Training(
+        batch=128, optimiser=optimiser, average=0.005, images=4 * 10_000 * 128, precision="fp32", watch=watch
+    )
+    return Generation(game=game), training
+
+
+def _needs_series(facts: Facts, recipe: str) -> None:
+    if len(facts.shape) != 2:
+        raise RequestError(f"the recipe '{recipe}' learns series, and these are {facts.modality}; take default")
+
+
 def _rows(facts: Facts, epochs: int) -> int:
     """Rows seen in so many epochs."""
     return max(500, facts.count * epochs)
@@ -269,8 +303,9 @@ def autoencoder(facts: Facts) -> tuple[Generation, Training]:
 def vae(facts: Facts) -> tuple[Generation, Training]:
     """A variational autoencoder whose decoder is the default recipe's generator: the reference for any GAN."""
     optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.9, beta2=0.999)
-    if len(facts.shape) == 3:
-        game, training = Vae(network=Pyramid(), latent=64), Training(batch=32, optimiser=optimiser)
+    if len(facts.shape) > 1:
+        network = Pyramid() if len(facts.shape) == 3 else TemporalConv()
+        game, training = Vae(network=network, latent=64), Training(batch=32, optimiser=optimiser)
     else:
         game = Vae(network=Mlp(), latent=16)
         training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_400_000)

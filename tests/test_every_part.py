@@ -46,6 +46,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "image": {"height": 8, "width": 8, "channels": 1, "depth": 8},
     "attribute": {"title": "age", "classes": ("young", "old")},
     "points": {"mean": (0.0, 1.0), "scale": 2.0},
+    "series": {"titles": ("x",), "kinds": ("float64",), "low": (0.0,), "high": (1.0,), "steps": 3},
     "table": {"columns": ({"part": "constant", "title": "x"},)},
     "category": {"values": ("a", "b"), "counts": (3, 1), "own": 2},
     "number": {"rates": (1.0,)},

@@ -51,7 +51,8 @@ def playing_of(game: type[Game]):
     own = (part() for part in Task.parts().values() if part.__module__.startswith("sparring."))
     made_for_it = [task for task in own if type(task.game) is game]
     row = (Span("tanh", 1), Span("softmax", 3), Span("softmax", 2))
-    for data in ({"shape": (1, 16, 16)}, {"shape": (1, 16, 16), "given": True}, {"shape": (6,), "spans": row}):
+    kinds = ({"shape": (1, 16, 16)}, {"shape": (1, 16, 16), "given": True}, {"shape": (6,), "spans": row})
+    for data in (*kinds, {"shape": (2, 24)}):
         for task in [*made_for_it, None]:
             with suppress(RequestError):
                 return engine(game() if task is None else task.game, task=task, **data)

@@ -21,7 +21,7 @@ class Gaussian(Baseline):
     What a linear model without any training reaches (probabilistic PCA without its noise, Tipping and Bishop 1999).
     """
 
-    modalities: ClassVar[tuple[str, ...]] = ("image", "points")
+    modalities: ClassVar[tuple[str, ...]] = ("image", "points", "series")
     rank: ClassVar[int | None] = 20
 
     components: int = Field(default=64, ge=1, le=1024, description="principal components of each Gaussian, at most")

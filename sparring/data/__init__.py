@@ -66,6 +66,8 @@ class Dataset:
         known: what the source knows of the distribution, for metrics: ``centres`` ``(modes, d)`` and ``sigma`` of a
             mixture of Gaussians; ``stacked``, the class of each channel of each picture, ``(n, channels)`` integers.
         given: what each item is to be made from, array-like of pictures, where the data say so; None where they do not.
+        uses: of each item where the data say it, ``(n,)`` of 0 *train*, 1 *select*, 2 *report*, 3 left out; None: the
+            experiment splits by content.
         reading: gives the batches of some rows, called as :func:`sparring.data.rows.read_rows`; None: items are read
             one by one in a shuffled order.
     """
@@ -80,6 +82,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     known: dict[str, Any] = field(default_factory=dict)
     given: Items | None = None
+    uses: np.ndarray | None = None
     reading: Callable[..., Any] | None = None
 
     def __len__(self) -> int:
@@ -99,6 +102,13 @@ class DataSource(Part):
         Raises:
             DataError: nothing is usable; the message names the source, the first reasons and the remedy.
         """
+
+    def alike(self, other: "DataSource") -> "DataSource":
+        """Other data, read in the way of these where they are of the same kind."""
+        if type(other) is not type(self):
+            return other
+        kept = {field: getattr(self, field) for field in type(self).model_fields if field != "path"}
+        return other.but(**kept)
 
     @abstractmethod
     def title(self) -> str:

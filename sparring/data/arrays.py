@@ -51,7 +51,7 @@ class Arrays(DataSource):
 
     def load(self) -> Dataset:
         arrays, notes = read_arrays(Path(self.path).expanduser())
-        items, attributes, test, more = _divided(arrays, self.path)
+        items, attributes, test, more = divided(arrays, self.path)
         modality = _modality(items, self.modality, self.path)
         if modality == "points":
             if self.size is not None:
@@ -187,10 +187,14 @@ def _read_npy(path: Path) -> np.ndarray:
     return held.T if turned else held
 
 
-def _divided(
+def divided(
     arrays: dict[str, np.ndarray], path: str
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None, Notes]:
-    """Items, attributes, test split and notes."""
+    """Items, attributes, test split and notes, of the arrays of a file by their names.
+
+    Raises:
+        DataError: it is not said which are the items, or labels are not one for each.
+    """
     test = None
     if "x_train" in arrays and not any(name in arrays for name in _ITEMS):
         arrays, test = _joined(arrays, path)
@@ -259,7 +263,12 @@ def _modality(items: np.ndarray, asked: str, path: str) -> str:
     return "image"
 
 
-def _refuse_holes(items: np.ndarray, path: str) -> None:
+def refuse_holes(items: np.ndarray, path: str) -> None:
+    """Refuses NaN and infinity in one line that names the first item with one.
+
+    Raises:
+        DataError: there are some.
+    """
     good = np.isfinite(items).reshape(len(items), -1).all(1)
     if not good.all():
         bad = np.flatnonzero(~good)
@@ -269,10 +278,10 @@ def _refuse_holes(items: np.ndarray, path: str) -> None:
 
 
 def _points(items: np.ndarray, path: str) -> np.ndarray:
-    _refuse_holes(items, path)
+    refuse_holes(items, path)
     with np.errstate(over="ignore"):
         points = np.asarray(items).astype(np.float32)
-    _refuse_holes(points, f"{path} as float32")
+    refuse_holes(points, f"{path} as float32")
     return points
 
 
@@ -292,7 +301,7 @@ def as_pictures(items: np.ndarray, path: str) -> tuple[np.ndarray, Notes]:
     if items.dtype in (np.uint8, np.uint16) and items.dtype.isnative:
         return items, notes
     if items.dtype.kind == "f":
-        _refuse_holes(items, path)
+        refuse_holes(items, path)
     low, high = float(items.min()), float(items.max())
     if items.dtype.kind == "b":
         return items.astype(np.uint8) * np.uint8(255), (*notes, "true and false became 255 and 0")
@@ -300,7 +309,8 @@ def as_pictures(items: np.ndarray, path: str) -> tuple[np.ndarray, Notes]:
         return _whole(items, low, high, path), (*notes, f"{items.dtype} became {'uint8' if high < 256 else 'uint16'}")
     if low < -1 or high > 1:
         raise DataError(
-            f"'{path}': pictures of {items.dtype} are in [0, 1] or [-1, 1], not in [{low:g}, {high:g}]; scale them"
+            f"'{path}': pictures of {items.dtype} are in [0, 1] or [-1, 1], not in [{low:g}, {high:g}]; scale them, or "
+            "say --modality series where they are series (n, t, c)"
         )
     start = 0 if low >= 0 else -1
     scaled = np.rint((items.astype(np.float64) - start) * (255 / (1 - start))).astype(np.uint8)

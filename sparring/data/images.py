@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ImageColor
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from sparring.data import Dataset, DataSource, Fault
+from sparring.data import Dataset, DataSource, Fault, Items
 from sparring.data.decode import ENDINGS, TRAITS, Picture, decode, quiet
 from sparring.data.files import Files, read, stem
 from sparring.data.form import Form
@@ -242,13 +242,13 @@ class _Decoded:
         self.items = self.items[: len(self.rows)]
 
 
-def digests(items: np.ndarray) -> np.ndarray:
+def digests(items: Items) -> np.ndarray:
     """BLAKE2b of each item's shape, type and values as 32 hexadecimal digits, ``(n,)`` of dtype ``S32``."""
     start = hashlib.blake2b(repr((items.shape[1:], items.dtype.str)).encode(), digest_size=16)
     found = np.empty(len(items), "S32")
-    for row, item in enumerate(items):
+    for row in range(len(items)):
         state = start.copy()
-        state.update(np.ascontiguousarray(item).data)
+        state.update(np.ascontiguousarray(items[row]).data)
         found[row] = state.hexdigest().encode()
     return found
 

@@ -19,6 +19,8 @@ NAMES = ("digits", "mnist", "fashion-mnist", "cifar10", "ring", "grid", "stacked
 """Data sets that are called by name; a folder of the same name is written with ``./`` before it."""
 
 _TABLE = (".csv", ".tsv", ".parquet")
+_CUTTING = {"window", "stride", "sequence_key", "sequence_index"}
+"""What only series are asked for."""
 _LATER = {
     ".txt": "text",
     ".wav": "sound", ".flac": "sound", ".mp3": "sound", ".ogg": "sound",
@@ -36,6 +38,7 @@ def open_data(
     label_pattern: str | None = None,
     modality: str | None = None,
     folder: Path | None = None,
+    **cutting: Any,
 ) -> DataSource:
     """The source that is meant; nothing is read yet but the names of files.
 
@@ -44,8 +47,9 @@ def open_data(
             A name goes before a folder of the same name, and the data set's notes say so.
         size: of pictures: a number, ``"64x48"`` or (height, width); inferred where it is not given.
         label_pattern: attributes in file names, ``"{age}_{gender}_*"``.
-        modality: ``"image"``, ``"points"`` or ``"table"``, where the data can be read in several ways.
+        modality: ``"image"``, ``"points"``, ``"table"`` or ``"series"``, where the data can be read in several ways.
         folder: where data in memory are kept.
+        **cutting: how series are found in the data: ``window``, ``stride``, ``sequence_key``, ``sequence_index``.
 
     Raises:
         RequestError: there is no such data, it can be read in several ways, or it cannot be read as asked.
@@ -53,6 +57,7 @@ def open_data(
     if modality not in (None, "auto"):
         Modality.find(str(modality))
     asked = {"size": size, "label_pattern": label_pattern, "modality": None if modality == "auto" else modality}
+    asked |= cutting
     asked = {name: value for name, value in asked.items() if value is not None}
     if isinstance(data, DataSource):
         return _with(data, asked)
@@ -102,6 +107,8 @@ def _at(text: str, asked: dict[str, Any]) -> DataSource:
     if path.is_dir():
         return _in_folder(text, path, asked)
     ending = path.suffix.lower()
+    if ending in (".npy", ".npz", *_TABLE) and (asked.get("modality") == "series" or asked.keys() & _CUTTING):
+        return _sequences(text, asked)
     if ending in (".npy", ".npz"):
         return _with(Arrays(path=text), asked)
     if ending in _TABLE:
@@ -160,6 +167,13 @@ def _table(text: str, asked: dict[str, Any]) -> DataSource:
     return _with(Tables(path=text), {key: value for key, value in asked.items() if key != "modality"})
 
 
+def _sequences(text: str, asked: dict[str, Any]) -> DataSource:
+    from sparring.data.sequences import Sequences
+
+    _refuse_other(text, "series", asked)
+    return _with(Sequences(path=text), {key: value for key, value in asked.items() if key != "modality"})
+
+
 def _images(text: str, asked: dict[str, Any]) -> DataSource:
     from sparring.data.images import Images
 
@@ -183,7 +197,10 @@ def _not_yet(text: str, endings: Counter[str]) -> str:
     )
     what, count = looks.most_common(1)[0]
     seen = f"looks like {what}" if count else f"holds {', '.join(e or 'no ending' for e, _ in endings.most_common(3))}"
-    learned = "pictures (folders, .zip, .tar.gz, IDX, .npy, .npz), points (.npy, .npz), tables (.csv, .tsv, .parquet)"
+    learned = (
+        "pictures (folders, .zip, .tar.gz, IDX, .npy, .npz), points (.npy, .npz), tables (.csv, .tsv, .parquet), "
+        "series (--modality series)"
+    )
     return f"'{text}' {seen}; this version learns {learned}"
 
 

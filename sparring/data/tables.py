@@ -3,6 +3,7 @@
 import csv
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +47,8 @@ class Tables(DataSource):
         return Path(self.path).expanduser().resolve().stem or "table"
 
     def load(self) -> Dataset:
-        path = Path(self.path).expanduser()
-        if not path.is_file():
-            raise RequestError(f"there is no file '{self.path}'")
-        if not path.stat().st_size:
-            raise DataError(f"'{self.path}' is empty")
-        notes: tuple[str, ...] = ()
-        try:
-            if path.suffix.lower() == ".parquet":
-                frame = _parquet(path)
-            else:
-                frame, notes = _text_table(path, self.separator)
-        except (OSError, csv.Error) as error:
-            said = error.strerror if isinstance(error, OSError) else f"no table: {error}"
-            raise DataError(f"'{self.path}' cannot be read ({said})") from None
-        frame = self._without(frame)
-        _refuse(frame, self.path)
+        frame, notes = read_frame(self.path, self.separator, self.drop)
+        path = Path(self.path)
         return Dataset(
             items=TableItems(frame, dict(self.kinds), self.rules),
             modality="table",
@@ -71,12 +58,40 @@ class Tables(DataSource):
             reading=read_rows,
         )
 
-    def _without(self, frame: Frame) -> Frame:
-        frame.columns = [str(name) for name in frame.columns]
-        for name in self.drop:
-            if name not in frame.columns:
-                raise RequestError(f"data.drop: {choices(name, 'column', list(frame.columns))}")
-        return frame.drop(columns=list(self.drop))
+
+def read_frame(path: str, separator: str | None, drop: Sequence[str]) -> tuple[Frame, tuple[str, ...]]:
+    """A table in a file with the types that its texts stand for, and notes on what was made of it.
+
+    Args:
+        path: .csv, .tsv or .parquet file.
+        separator: between the columns of text; None: by the first line.
+        drop: columns that are left out.
+
+    Raises:
+        RequestError: there is no such file or column.
+        DataError: it is no table, or has fewer than two rows.
+    """
+    place = Path(path).expanduser()
+    if not place.is_file():
+        raise RequestError(f"there is no file '{path}'")
+    if not place.stat().st_size:
+        raise DataError(f"'{path}' is empty")
+    notes: tuple[str, ...] = ()
+    try:
+        if place.suffix.lower() == ".parquet":
+            frame = _parquet(place)
+        else:
+            frame, notes = _text_table(place, separator)
+    except (OSError, csv.Error) as error:
+        said = error.strerror if isinstance(error, OSError) else f"no table: {error}"
+        raise DataError(f"'{path}' cannot be read ({said})") from None
+    frame.columns = [str(name) for name in frame.columns]
+    for name in drop:
+        if name not in frame.columns:
+            raise RequestError(f"data.drop: {choices(name, 'column', list(frame.columns))}")
+    frame = frame.drop(columns=list(drop))
+    _refuse(frame, path)
+    return frame, notes
 
 
 def store_frame(frame: Frame, folder: Path) -> Tables:

@@ -20,11 +20,13 @@ class Modality(Part):
 
     Attributes:
         at_once: items that the generator makes in one pass.
+        recipe: name of the recipe by which such data are learned where none is named.
     """
 
     kind: ClassVar[str] = "modality"
     home: ClassVar[str] = "sparring.modalities"
     at_once: ClassVar[int] = 64
+    recipe: ClassVar[str] = "mlp"
 
     @classmethod
     @abstractmethod

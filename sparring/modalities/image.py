@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ _SHEET = 2048
 class Image(Modality):
     """Pictures of one size, uint8 or uint16 ``(n, h, w, c)``; grey, grey with alpha, RGB or RGBA."""
 
+    recipe: ClassVar[str] = "pyramid"
     height: int = Field(ge=1, description="pixels from top to bottom")
     width: int = Field(ge=1, description="pixels from left to right")
     channels: int = Field(ge=1, le=4, description="numbers a pixel: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA")

@@ -44,6 +44,7 @@ class Table(Modality):
     """Rows of a table, in its columns' order and types."""
 
     at_once: ClassVar[int] = 4096
+    recipe: ClassVar[str] = "table"
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
     forms: dict[str, str] = Field(default={}, description="how dates are written in text, by column")

@@ -20,6 +20,7 @@ class Architecture(Part):
 
     Attributes:
         any_shape: whether the family makes items of any shape, or pictures alone.
+        sequential: whether the family makes series ``(channels, steps)`` alone.
         translates: whether the generator makes a picture of a picture rather than of a latent vector.
         by_the_million: whether items are made in such numbers that their latents are drawn all at once.
     """
@@ -27,6 +28,7 @@ class Architecture(Part):
     kind: ClassVar[str] = "network"
     home: ClassVar[str] = "sparring.networks"
     any_shape: ClassVar[bool] = False
+    sequential: ClassVar[bool] = False
     translates: ClassVar[bool] = False
     by_the_million: ClassVar[bool] = False
 

@@ -151,7 +151,7 @@ class MinibatchDeviation(nn.Module):
         self.momentum = momentum
         self.register_buffer("mean", torch.zeros(()))
 
-    def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c+1 h w"]:
+    def forward(self, maps: Float[Tensor, "n c *grid"]) -> Float[Tensor, "n c+1 *grid"]:
         if self.training:
             exact = precise(maps)
             number = ((exact - exact.mean(0)).square().mean(0) + 1e-8).sqrt().mean()

@@ -9,6 +9,7 @@ import torch
 
 from sparring.errors import RequestError, RunError
 from sparring.metrics import Evidence, Metric
+from sparring.metrics.discriminative import DiscriminativeScore
 from sparring.metrics.discriminator import Discriminator
 from sparring.metrics.features import Features, FittedFeatures
 from sparring.metrics.features.classifier import Classifier
@@ -19,6 +20,7 @@ RING = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(8) * np.pi 
 SETTINGS = {
     "mixture-modes": MixtureModes(centres=RING, sigma=0.1),
     "stacked-modes": StackedModes(classes=2),
+    "discriminative-score": DiscriminativeScore(steps=4, judges=2),
     "gan-train": GanTrain(learner=Classifier(epochs=1, width=4, features=8)),
 }
 OURS = [part for _, part in sorted(Metric.parts().items()) if part.__module__.startswith("sparring.")]

@@ -14,7 +14,7 @@ from sparring.errors import RequestError
 from sparring.networks import Architecture
 from sparring.types import DataSpec
 
-FAMILIES = sorted(name for name, family in Architecture.parts().items() if not family.translates)
+FAMILIES = sorted(n for n, family in Architecture.parts().items() if not family.translates and not family.sequential)
 SHAPES = [(1, 4, 4), (3, 8, 8), (1, 28, 28), (3, 45, 33), (4, 5, 64), (2, 33, 16)]
 SMALL = {"width": 4, "channels": 4, "code": 3, "blocks": 1, "groups": 2, "depth": 2, "hidden": (6,), "dropout": 0.0}
 LATENT = 5

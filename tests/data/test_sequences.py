@@ -1,0 +1,166 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparring.data.opening import open_data
+from sparring.data.sequences import Sequences, by_time
+from sparring.data.tables import Tables
+from sparring.errors import DataError, RequestError
+from sparring.experiment import split
+
+
+def walk(steps=2000) -> pd.DataFrame:
+    source = np.random.default_rng(0)
+    day = pd.date_range("2020-01-01", periods=steps).strftime("%Y-%m-%d")
+    return pd.DataFrame({
+        "day": day, "price": (50 + source.normal(size=steps).cumsum()).round(2), "sold": source.integers(0, 99, steps),
+    })  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path):
+    walk().to_csv(tmp_path / "walk.csv", index=False)
+    return str(tmp_path / "walk.csv")
+
+
+def test_one_long_table_is_cut_into_windows_in_the_order_of_its_index(path, tmp_path):
+    shuffled = walk().sample(frac=1, random_state=0)
+    shuffled.to_csv(tmp_path / "mixed.csv", index=False)
+    read = open_data(str(tmp_path / "mixed.csv"), window=10, stride=5, sequence_index="day").load()
+    assert read.modality == "series"
+    assert read.items.shape == (399, 10, 2)
+    assert read.items.titles == ("price", "sold")
+    assert read.items.kinds == ("float64", "int64")
+    assert np.array_equal(read.items[np.array([2])][0], walk()[["price", "sold"]].to_numpy()[10:20])
+    assert read.names[2] == "mixed.csv@10"
+
+
+def test_a_file_is_series_only_where_that_is_asked(path):
+    assert isinstance(open_data(path), Tables)
+    assert isinstance(open_data(path, modality="series"), Sequences)
+    assert isinstance(open_data(path, window=5), Sequences)
+    with pytest.raises(RequestError, match="series data, not table"):
+        open_data(path, window=5, modality="table")
+
+
+def test_no_step_stands_in_two_parts_of_the_split_and_a_gap_lies_between(path):
+    read = open_data(path, window=10, sequence_index="day").load()
+    parts = {name: {step for row in rows for step in range(row, row + 10)} for name, rows in vars(split(read)).items()}
+    assert all(len(steps) > 50 for steps in parts.values())
+    for one, other in (("train", "select"), ("train", "report"), ("select", "report")):
+        apart = min(abs(a - b) for a in parts[one] for b in parts[other])
+        assert apart > 10
+    # Four stretches of time, each with a part of its own to report on.
+    report = np.array(sorted(parts["report"]))
+    assert (np.diff(report) > 1).sum() == 3
+
+
+def test_one_stretch_holds_back_the_end_of_time():
+    uses = by_time(np.arange(991), 10, 1000, stretches=1, gap=0)
+    assert uses.tolist() == sorted(uses.tolist()) or set(uses) == {0, 1, 2, 3}
+    assert uses[:741].tolist() == [0] * 741
+    assert uses[-1] == 2
+    assert (uses == 3).sum() == 18
+
+
+def test_series_by_key_are_held_back_whole_where_there_are_many(tmp_path):
+    frame = pd.DataFrame({
+        "who": np.repeat([f"p{i}" for i in range(60)], 20), "t": np.tile(np.arange(20), 60),
+        "kind": np.repeat(np.where(np.arange(60) % 3, "a", "b"), 20), "x": np.arange(1200) / 7,
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "who.csv", index=False)
+    path = str(tmp_path / "who.csv")
+    whole = open_data(path, sequence_key="who", sequence_index="t").load()
+    assert whole.items.shape == (60, 20, 1)
+    assert whole.attributes["kind"][:4].tolist() == ["b", "a", "a", "b"]
+    assert whole.uses is None
+    cut = open_data(path, sequence_key="who", sequence_index="t", window=8).load()
+    assert cut.items.shape == (60 * 13, 8, 1)
+    people = {name: {cut.names[row].split("@")[0] for row in rows} for name, rows in vars(split(cut)).items()}
+    assert [len(people[name]) for name in ("train", "select", "report")] == [51, 3, 6]
+    assert not people["train"] & people["report"]
+
+
+def test_arrays_are_whole_series_or_one_long_one(tmp_path):
+    np.save(tmp_path / "many.npy", np.zeros((7, 12, 2), np.float32))
+    many = open_data(str(tmp_path / "many.npy"), modality="series").load()
+    assert many.items.shape == (7, 12, 2)
+    np.save(tmp_path / "long.npy", np.arange(60.0).reshape(30, 2))
+    assert open_data(str(tmp_path / "long.npy"), window=4).load().items.shape == (27, 4, 2)
+    np.savez(tmp_path / "named.npz", samples=np.zeros((4, 5, 1)), label=np.array([1, 2, 1, 2]))
+    named = open_data(str(tmp_path / "named.npz"), modality="series").load()
+    assert named.attributes["label"].tolist() == ["1", "2", "1", "2"]
+
+
+def test_data_in_memory_are_series_where_that_is_said(tmp_path):
+    from sparring.proposal import propose
+
+    items = np.random.default_rng(0).normal(size=(120, 8, 2)).astype(np.float32)
+    proposal = propose(items, modality="series", store=tmp_path)
+    assert proposal.material.modality.name == "series"
+    assert proposal.experiment.data.name == "sequences"
+    proposal = propose(walk(), window=6, sequence_index="day", store=tmp_path)
+    assert proposal.material.data.items.shape == (1995, 6, 2)
+
+
+def test_missing_numbers_are_refused_in_one_line_or_filled_in(tmp_path):
+    frame = walk(100)
+    frame.loc[[4, 5, 99], "price"] = np.nan
+    frame.to_csv(tmp_path / "holes.csv", index=False)
+    source = Sequences(path=str(tmp_path / "holes.csv"), window=5, sequence_index="day")
+    with pytest.raises(DataError, match=r"price has no number in 3 of 100 steps, first in step 4.*missing=fill"):
+        source.load()
+    values = source.but(missing="fill").load().items.values
+    assert values[4, 0] == pytest.approx(frame["price"][3] + (frame["price"][6] - frame["price"][3]) / 3)
+    assert values[99, 0] == values[98, 0]
+
+
+def test_uneven_series_are_refused_or_cut(tmp_path):
+    frame = pd.DataFrame({"who": ["a"] * 5 + ["b"] * 9 + ["c"] * 3, "x": np.arange(17.0)})
+    frame.to_csv(tmp_path / "uneven.csv", index=False)
+    source = Sequences(path=str(tmp_path / "uneven.csv"), sequence_key="who")
+    with pytest.raises(DataError, match="3 to 9 steps long; --window"):
+        source.load()
+    read = source.but(window=5).load()
+    assert read.items.shape[0] == 1 + 5
+    assert [fault.file for fault in read.faults] == ["uneven.csv#c"]
+    with pytest.raises(DataError, match="the longest has 9"):
+        source.but(window=10).load()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"window": 5}, "column day holds no numbers; --sequence-index day"),
+        ({"window": 5, "sequence_index": "date"}, "'date'"),
+        ({"sequence_key": "nobody"}, "'nobody'"),
+        ({"sequence_key": "day", "window": 3}, "no series has 3 steps"),
+    ],
+)
+def test_a_table_that_is_no_series_as_asked_is_refused_in_one_line(path, asked, said):
+    with pytest.raises((DataError, RequestError)) as refusal:
+        open_data(path, **asked).load()
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_step_that_is_there_twice_asks_for_the_key(tmp_path):
+    pd.DataFrame({"t": [0, 1, 0, 1], "x": [1.0, 2, 3, 4]}).to_csv(tmp_path / "two.csv", index=False)
+    with pytest.raises(DataError, match="repeats t 0 of a series"):
+        Sequences(path=str(tmp_path / "two.csv"), sequence_index="t", window=2).load()
+
+
+def test_arrays_that_are_no_series_are_refused(tmp_path):
+    np.save(tmp_path / "flat.npy", np.zeros((9, 2)))
+    with pytest.raises(DataError, match="one long series"):
+        open_data(str(tmp_path / "flat.npy"), modality="series").load()
+    np.save(tmp_path / "deep.npy", np.zeros((9, 2, 2, 2)))
+    with pytest.raises(DataError, match="series are"):
+        open_data(str(tmp_path / "deep.npy"), modality="series").load()
+    with pytest.raises(RequestError, match="has no columns"):
+        open_data(str(tmp_path / "flat.npy"), sequence_key="who").load()
+
+
+def test_other_files_are_read_as_these_were(path):
+    own = Sequences(path="other.npy", window=7, stride=3, sequence_index="day")
+    assert own.alike(open_data(path)) == own.but(path=path)

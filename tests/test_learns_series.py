@@ -83,7 +83,7 @@ def test_an_autoregression_is_learned_by_its_autocorrelation(tmp_path):
 
 
 def test_timegan_learns_to_give_windows_back_and_then_to_make_them(tmp_path):
-    settings = ("game.width=12", "game.depth=1", "training.batch=32", "optimiser.rate=5e-3", "game.threshold=0")
+    settings = ("game.width=12", "game.depth=1", "training.batch=32", "optimiser.rate=5e-3", "game.patience=0")
     model = sparring.train(
         sines(300), out=tmp_path / "run", modality="series", recipe="timegan", steps=240, settings=settings
     )

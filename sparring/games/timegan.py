@@ -42,7 +42,7 @@ class Timegan(Game):
     gamma: float = Field(default=1.0, ge=0, description="weight of what is said of codes that no supervisor has seen")
     supervision: float = Field(default=100.0, ge=0, description="weight of the supervisor's error in the joint phase")
     moments: float = Field(default=100.0, ge=0, description="weight of the difference of means and deviations")
-    threshold: float = Field(default=0.15, ge=0, description="loss of the discriminator below which it does not learn")
+    patience: float = Field(default=0.15, ge=0, description="loss of the discriminator below which it does not learn")
 
     @model_validator(mode="after")
     def _in_order(self) -> "Timegan":
@@ -80,7 +80,7 @@ class Timegan(Game):
 
     def _weak(self, terms: Terms) -> bool:
         """Whether the discriminator is ahead of the generator, and waits."""
-        return float(torch.stack([term.detach() for term in terms.values()]).sum()) <= self.threshold
+        return float(torch.stack([term.detach() for term in terms.values()]).sum()) <= self.patience
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
         return per_sample("normal", seed, numbers, (self.steps * self.noise,))

@@ -22,7 +22,7 @@ def weights(found) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def test_each_phase_teaches_its_own_players():
-    found = playing(steps=8, threshold=0.0)
+    found = playing(steps=8, patience=0.0)
     seen = []
     for _ in range(8):
         before = weights(found)
@@ -37,7 +37,7 @@ def test_each_phase_teaches_its_own_players():
 
 
 def test_a_discriminator_that_is_ahead_waits():
-    found = playing(steps=8, joint=0.0, supervised=0.0, threshold=1e9)
+    found = playing(steps=8, joint=0.0, supervised=0.0, patience=1e9)
     before = weights(found)
     found.step()
     assert moved(before, weights(found)) == {"embedder", "recovery", "supervisor", "generator"}

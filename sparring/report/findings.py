@@ -79,17 +79,24 @@ def findings(there: Sequence[Curve]) -> list[Finding]:
 
 def watched(log: Sequence[dict[str, Any]]) -> list[Finding]:
     """What the detectors told while it trained, with their advice, and what was changed when the run went back."""
-    found = []
+    found: list[Finding] = []
+    alarms: dict[str, list[dict[str, Any]]] = {}
     for record in log:
         if "alarm" in record:
-            detector = Detector.parts().get(str(record["alarm"]))
-            advice = "" if detector is None else f" {detector.advice}"
-            found.append(Finding(record["step"], f"Alarm at step {record['step']:,}: {record.get('note')}.{advice}"))
+            alarms.setdefault(str(record["alarm"]), []).append(record)
         elif record.get("changes"):
             changed = ", ".join(map(str, record["changes"]))
             text = f"Went back to step {record['step']:,} and on with {changed}, because: {record.get('note')}."
             found.append(Finding(record["step"], text))
-    return found
+    return [*found, *(_alarm(name, records) for name, records in alarms.items())]
+
+
+def _alarm(name: str, records: Sequence[dict[str, Any]]) -> Finding:
+    """All alarms of a detector, dated by the first."""
+    first, detector = records[0], Detector.parts().get(name)
+    advice = "" if detector is None else f" {detector.advice}"
+    again = f" Seen {len(records)} times, last at step {records[-1]['step']:,}." if len(records) > 1 else ""
+    return Finding(first["step"], f"Alarm at step {first['step']:,}: {first.get('note')}.{again}{advice}")
 
 
 def _overfitting(curve: Curve) -> Finding | None:

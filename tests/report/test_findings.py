@@ -64,11 +64,13 @@ def test_alarms_and_changes_of_the_log_are_told_with_advice_and_nothing_else_is(
         {"step": 50, "images": 100, "terms": {"x": 1.0}, "signs": {}},
         {"step": 60, "images": 120, "terms": {}, "alarm": "collapsed", "note": "the generator has collapsed"},
         {"step": 40, "terms": {}, "note": "x: not finite", "changes": ["training.clip=1.0"]},
+        {"step": 65, "images": 130, "terms": {}, "alarm": "collapsed", "note": "it has again"},
         {"step": 70, "images": 140, "terms": {}, "alarm": "of-a-plugin-that-is-gone", "note": "odd"},
     ]
-    collapsed, changed, other = watched(log)
+    changed, collapsed, other = watched(log)
     assert collapsed.step == 60
-    assert collapsed.text == f"Alarm at step 60: the generator has collapsed. {Collapsed.advice}"
+    again = "Seen 2 times, last at step 65."
+    assert collapsed.text == f"Alarm at step 60: the generator has collapsed. {again} {Collapsed.advice}"
     assert (changed.step, "training.clip=1.0" in changed.text, "x: not finite" in changed.text) == (40, True, True)
     assert other.text == "Alarm at step 70: odd."
 

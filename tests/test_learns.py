@@ -19,7 +19,7 @@ def mixture(count: int = 4000) -> np.ndarray:
 
 @pytest.mark.slow
 def test_four_clumps_are_learned_with_their_shares_and_widths(tmp_path):
-    model = train(mixture(), modality="points", out=tmp_path / "run", steps=800, settings=(*STEPS, *CODES))
+    model = train(mixture(), modality="points", out=tmp_path / "run", steps=400, settings=(*STEPS, *CODES))
     found = mixture_coverage(model.sample(2000, seed=1), CENTRES, SIGMA)
     assert found.counts.sum() / 2000 > 0.9
     assert found.shares.min() > 0.5
@@ -30,7 +30,7 @@ def test_four_clumps_are_learned_with_their_shares_and_widths(tmp_path):
 
 @pytest.mark.slow
 def test_an_asked_digit_is_made(tmp_path):
-    model = train("digits", out=tmp_path / "run", steps=900, settings=STEPS)
+    model = train("digits", out=tmp_path / "run", steps=500, settings=STEPS)
     rows = {row.name: row.value for row in model.evaluate(metrics=["class-shares"], count=500).rows}
     agreement = next(value for name, value in rows.items() if name.startswith("label-agreement"))
     assert agreement > 0.8

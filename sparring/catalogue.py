@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparring import recipes
+from sparring.augmentations import Augmentation  # noqa: F401  (imports bring the kinds)
 from sparring.experiment import Experiment
-from sparring.metrics.features import Features  # noqa: F401  (imports bring the kinds)
+from sparring.learners import Learner  # noqa: F401
+from sparring.metrics.features import Features  # noqa: F401
 from sparring.part import FieldDescription, Part
 from sparring.training import Training
 

@@ -86,7 +86,9 @@ def test_the_documented_plugin_runs_as_it_stands(tmp_path):
     (tmp_path / "use.py").write_text(use.replace("steps=200", "steps=4"), encoding="utf-8")
     python(tmp_path, "use.py")
     # Another process than this one, whose other tests must not see the new loss.
-    assert "soft-hinge" in python(tmp_path, "-m", "sparring.cli", "list", "loss", "--plugin", "softened")
+    listed = python(tmp_path, "-m", "sparring.cli", "list", "--plugin", "softened")
+    assert "soft-hinge" in listed
+    assert set(KINDS) <= {line.split()[0] for line in listed.splitlines() if line}
 
 
 def python(folder, *words):

@@ -87,7 +87,13 @@ class Catalogue:
 
 def catalogue() -> Catalogue:
     """Every kind that has been imported, those of plugins too, and the recipes."""
-    shelves = {kind.kind: _shelf(kind) for kind in sorted(_kinds(Part), key=lambda kind: kind.kind)}
+    known: set[type[Part]] = set()
+    while known != (found := set(_kinds(Part))):
+        # The modules of a kind's parts may bring further kinds.
+        known = found
+        for kind in found:
+            kind.parts()
+    shelves = {kind.kind: _shelf(kind) for kind in sorted(known, key=lambda kind: kind.kind)}
     there = sorted(recipes.recipes().items())
     functions = tuple(Entry(name, _first_line(function)) for name, function in there)
     return Catalogue({**shelves, "recipe": Shelf("recipe", "From facts about the data to an experiment.", functions)})

@@ -24,5 +24,5 @@ class NearestWindow(Metric):
         return refusal(train, test, fake) or (f"a side has {few} windows, fewer than {LEAST}" if few < LEAST else None)
 
     def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
-        sides = [side.reshape(len(side), -1) for side in scaled(train, train, test, fake)]
-        return {f"window-{name}": reading for name, reading in copying(*sides).items()}
+        learned, held, made = (side.reshape(len(side), -1) for side in scaled(train, train, test, fake))
+        return {f"window-{name}": reading for name, reading in copying(learned, held, made).items()}

@@ -69,6 +69,9 @@ class Timegan(Game):
     def averaged(self) -> tuple[str, ...]:
         return ("generator", "supervisor", "recovery")
 
+    def threshold(self) -> float | None:
+        return 0.0  # where cross-entropy is indifferent
+
     def turns(self, step: int) -> Sequence[Turn]:
         autoencode = Turn("autoencoder", ("embedder", "recovery", "supervisor"), self._autoencode, counts=True)
         generate = Turn("generator", ("generator", "supervisor"), self._generate, when=self._joined)

@@ -8,9 +8,9 @@ from sparring.watch import EVERY
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_healthy_run_of_a_recipe_raises_no_alarm(tmp_path, case):
-    found, history = watched(engine(case.proposed(0, tmp_path)), 100, every=4)
+    found, history = watched(engine(case.proposed(0, tmp_path)), 60, every=3)
     assert found == {}
-    assert len(history) == 25
+    assert len(history) == 20
 
 
 @pytest.mark.parametrize("name", FAILURES)

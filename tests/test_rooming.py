@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
+import torch
 from toys import engine
 
 from sparring import rooming
 from sparring.data.arrays import Arrays
-from sparring.errors import RequestError
+from sparring.errors import RequestError, TrainingError
 from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.plan import Plan
 from sparring.proposal import propose
 from sparring.run import Run
-from sparring.training import Training
+from sparring.training import Engine, Training
 
 SETTINGS = ("training.precision=fp32", "training.layout=contiguous", "training.batch=64", "network.hidden=64")
 
@@ -51,3 +52,23 @@ def test_nothing_is_measured_where_memory_is_ample(proposal, monkeypatch):
     monkeypatch.setattr(rooming, "held_for_backward", measured)
     made = [engine(training=Training(batch=8))]
     assert rooming.parts_that_fit(lambda *_: made[0], proposal.experiment, Limits(), made[0].device) == 1
+
+
+def test_a_device_that_runs_out_in_the_middle_is_one_line_and_the_run_goes_on(tmp_path, proposal, monkeypatch):
+    step, limits = Engine.step, Limits(steps=40)
+
+    def running_out(self):
+        if self.step_number == 25:
+            raise torch.OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has a total of 16 GiB"
+            )
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "step", running_out)
+        with pytest.raises(TrainingError, match=r"memory ran out \(CUDA .*--auto-batch finds out how many") as said:
+            list(steps(proposal.experiment, tmp_path / "run", limits=limits, material=proposal.material))
+    assert len(str(said.value).splitlines()) == 1
+    records = list(steps(proposal.experiment, tmp_path / "run", limits=limits, material=proposal.material, resume=True))
+    assert records[0].note == "goes on after step 20"
+    assert records[-1].step == 40

@@ -27,10 +27,10 @@ from sparring.learning import steps as play
 from sparring.limits import Limits
 from sparring.model import Model, load
 from sparring.privacy import secret
+from sparring.processes import is_first
 from sparring.proposal import propose
 from sparring.record import Record
 from sparring.run import Run
-from sparring.session import is_first
 from sparring.tasks.picture import PictureTask
 
 

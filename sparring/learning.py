@@ -22,10 +22,10 @@ from sparring.measuring import Measuring
 from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
 from sparring.privacy import keep_secret, secret, secret_seed
-from sparring.processes import end_with_parent
+from sparring.processes import end_with_parent, is_first
 from sparring.provenance import provenance
 from sparring.run import Run
-from sparring.session import Record, Session, is_first
+from sparring.session import Record, Session
 
 _SPLITS = "splits.json"
 

@@ -114,18 +114,31 @@ def fitting(measured: dict[int, int], batch: int, room: int) -> int:
     return next((n for n in range(1, batch + 1) if batch % n == 0 and needed(measured, batch // n) <= room), batch)
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether an error is memory running out, of a device or of the machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "out of memory" in said)
+
+
 @contextmanager
 def told_when_it_runs_out(batch: int, accumulate: int) -> Iterator[None]:
     """Makes running out of memory an error of one line with the remedy."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        said = " ".join(str(error).split())
-        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not known and "can't allocate memory" not in said and "out of memory" not in said:
+        if not ran_out(error):
             raise
-        parts = next((n for n in range(2 * accumulate, batch + 1) if batch % n == 0), batch)
+        said = " ".join(str(error).split())
+        parts = more_parts(batch, accumulate)
         raise TrainingError(
-            f"memory ran out ({said[:100]}); --set training.accumulate={parts} computes the batch of {batch} in "
-            f"{parts} parts, --auto-batch finds out how many, or take a smaller training.batch"
+            f"memory ran out ({said[:100]}); --resume --auto-batch goes on with the batch of {batch} in as many parts "
+            f"as it takes; anew, --set training.accumulate={parts} computes it in {parts} parts, or take a smaller "
+            "training.batch"
         ) from None
+
+
+def more_parts(rows: int, parts: int) -> int:
+    """The next number of equal parts that is at least twice as large; single rows where there is none."""
+    return next((n for n in range(2 * parts, rows + 1) if rows % n == 0), rows)

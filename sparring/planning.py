@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 import torch.distributed as dist
 
-from sparring.errors import RequestError
+from sparring.errors import Divergence, RequestError
 from sparring.experiment import Experiment
 from sparring.limits import Limits
 from sparring.modalities import Modality
@@ -17,6 +18,8 @@ from sparring.types import DataSpec
 
 SAVE_SECONDS = 60
 """About how long it is from one checkpoint to the next where the speed is known."""
+
+_WARM = 3
 
 
 def make_plan(
@@ -75,6 +78,31 @@ def affordable(plan: Plan, step: int, *, seconds: float, speed: float, longer: b
         return plan.length()
     most = plan.steps if plan.account is not None else 2**62  # what the noise of a private run pays for
     return min(most if longer else plan.length(), step + max(1, int(left * expected)))
+
+
+def extended(plan: Plan, limits: Limits, *, step: int, seconds: float) -> tuple[Plan, int | None]:
+    """The plan of a run that goes on, and another length where the limits ask for one.
+
+    Args:
+        plan: as it was stored.
+        limits: of this sitting.
+        step: steps done.
+        seconds: of training so far.
+
+    Raises:
+        RequestError: the noise of a private run does not pay for the length.
+    """
+    wishes = [limits.steps] if limits.steps else []
+    wishes += [-(-limits.images // plan.images_per_step)] if limits.images else []
+    minutes = limits.minutes
+    if minutes is not None and minutes != plan.minutes and minutes * 60 > seconds > 0:
+        wishes.append(step + int((minutes * 60 - seconds) * step / seconds))
+        plan = plan.but(minutes=minutes)
+    length = min(wishes, default=0)
+    if length == plan.length() or length <= step:
+        return plan, None
+    refuse_lengthening(plan, length)
+    return plan, length
 
 
 def accounted(plan: Plan, experiment: Experiment, modality: Modality) -> Plan:
@@ -155,18 +183,21 @@ def candidates(experiment: Experiment, plan: Plan, spec: DataSpec, device: torch
 def seconds_per_step(engine: Engine) -> float:
     """Mean seconds of a step, over at most 16 throw-away steps after warm-up.
 
-    Several processes take the same number of steps, since each step waits for all of them.
+    Several processes take the same number of steps, since each step waits for all of them. A game that diverges is timed
+    as far as it comes: training itself will notice, and has its remedies.
     """
     torch.set_num_threads(engine.plan.threads)
-    for _ in range(3):
-        engine.step()
-    _settle(engine)
-    start, done = time.monotonic(), 0
-    while done < 16 and (done < 4 or dist.is_initialized() or time.monotonic() - start < 3):
-        engine.step()
-        _settle(engine)
-        done += 1
-    return (time.monotonic() - start) / done
+    took: list[float] = []
+    with suppress(Divergence):
+        while len(took) < _WARM + 16 and (len(took) < _WARM + 4 or dist.is_initialized() or sum(took[_WARM:]) < 3):
+            start = time.monotonic()
+            try:
+                engine.step()
+                _settle(engine)
+            finally:
+                took.append(time.monotonic() - start)
+    counted = took[_WARM:] or took
+    return sum(counted) / len(counted)
 
 
 def _settle(engine: Engine) -> None:

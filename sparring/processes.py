@@ -38,6 +38,20 @@ def parts(batch: int, accumulate: int, rank: int, world: int) -> list[slice]:
     return [slice(start + i * share, start + (i + 1) * share) for i in range(accumulate)]
 
 
+def is_first() -> bool:
+    """Whether this process writes: the only one, or the first of many."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def agreed(device: torch.device, number: int) -> int:
+    """The first process's number, in all processes."""
+    if not dist.is_initialized():
+        return number
+    told = torch.tensor([number], device=device)
+    dist.broadcast(told, 0)
+    return int(told)
+
+
 def average_over_processes(tensors: Sequence[Tensor], world: int) -> None:
     """One flat all-reduce; exact where the wrappers of torch are not, with several networks and double backward."""
     if world == 1 or not tensors:

@@ -264,7 +264,7 @@ class Run:
             except (*_DAMAGE, RunError, safetensors.SafetensorError) as error:
                 damaged.append(f"{path} is damaged and left out: {error}")
         if damaged:
-            raise RunError("; ".join(damaged) + "; no whole checkpoint is left")
+            raise RunError("; ".join(damaged) + "; no whole checkpoint is left: --overwrite begins anew")
         return None
 
     def write_tensors(self, path: Path, tensors: dict[str, Tensor]) -> None:

@@ -15,14 +15,14 @@ from sparring.files import writing
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.plan import Plan
-from sparring.planning import accounted, affordable, make_plan, provisional, refuse_lengthening
+from sparring.planning import accounted, affordable, extended, make_plan, provisional
 from sparring.privacy import secret, secret_seed
+from sparring.processes import agreed, is_first
 from sparring.record import Record
 from sparring.remedies import experiment_after, remedy
-from sparring.restoring import sheet
-from sparring.rooming import parts_that_fit
+from sparring.rooming import divided, parts_that_fit
 from sparring.run import Run
-from sparring.specimens import specimens
+from sparring.specimens import shown
 from sparring.thinning import thin
 from sparring.training import Engine, Training
 from sparring.watch import NotFinite
@@ -34,11 +34,6 @@ Trouble = tuple[int, str]
 
 GRID = 64
 """Samples in the picture that is drawn again and again from the same latents."""
-
-
-def is_first() -> bool:
-    """Whether this process writes: the only one, or the first of many."""
-    return not dist.is_initialized() or dist.get_rank() == 0
 
 
 class Session:
@@ -79,9 +74,11 @@ class Session:
     def _started(self) -> Engine:
         """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
         stored = Plan.from_json(self.run.read(self.run.plan)) if self.run.plan.is_file() else None
-        known = self._agreed(int(stored is not None and stored.minutes == self.limits.minutes))
-        if not known:
-            in_parts = self._agreed(parts_that_fit(self._engine, self.experiment, self.limits, self.device))
+        known = agreed(self.device, int(stored is not None and stored.minutes == self.limits.minutes))
+        if known:
+            self._refit()
+        else:
+            in_parts = agreed(self.device, parts_that_fit(self._engine, self.experiment, self.limits, self.device))
             made, note = make_plan(
                 self.experiment,
                 self.material.spec,
@@ -97,12 +94,23 @@ class Session:
                 self.run.write(self.run.plan, made.but(accumulate=in_parts).to_json())
         return self._prepared(None, [])
 
+    def _refit(self) -> None:
+        """Computes the batch of a run that goes on in more parts, where there is less memory than there was."""
+        plan = Plan.from_json(self.run.read(self.run.plan))
+        asked = (self._engine, self.experiment, self.limits, self.device)
+        in_parts = agreed(self.device, parts_that_fit(*asked, already=plan.accumulate))
+        if in_parts > plan.accumulate:
+            self.notes.append(f"a batch is computed in {in_parts} parts from now on, which fit into memory")
+            if is_first():
+                self.run.write(self.run.plan, plan.but(accumulate=in_parts).to_json())
+
     def _restored(self) -> Engine | None:
         """The engine where the newest whole checkpoint stands; None where there is none."""
         kept = self.run.restore()
         if kept is None:
             return None
         tensors, counters, damaged = kept
+        self._refit()
         return self._prepared((tensors, counters), [*damaged, f"goes on after step {counters['step']:,}"])
 
     def _prepared(self, kept: Kept, notes: list[str]) -> Engine:
@@ -111,7 +119,10 @@ class Session:
         self.notes += notes
         timing = self.run.records("timing")
         self.earlier = timing[-1].get("seconds", 0.0) if timing else 0.0
-        self._extend(engine)
+        # A resumed run is lengthened or shortened where new limits say so.
+        engine.plan, length = extended(engine.plan, self.limits, step=engine.step_number, seconds=self.earlier)
+        if length is not None:
+            self._amend(engine, length)
         return engine
 
     def _standing(self, kept: Kept) -> Engine:
@@ -126,26 +137,12 @@ class Session:
             except (RuntimeError, KeyError, ValueError, TypeError) as error:
                 said = " ".join(str(error).split())[:200]
                 raise RunError(f"{self.run.saved}: the checkpoint does not fit the experiment: {said}") from None
-        if self._agreed(engine.step_number) != engine.step_number:
+        if agreed(self.device, engine.step_number) != engine.step_number:
             raise RunError(f"{self.run.folder}: the processes read different checkpoints; is the folder shared by all?")
         if is_first():
             self.run.cut(engine.step_number)
             self.watching = Watching(self.run, plan, engine.step_number)
         return engine
-
-    def _extend(self, engine: Engine) -> None:
-        """A resumed run is lengthened or shortened where new limits say so."""
-        per_step = engine.plan.images_per_step
-        wishes = [self.limits.steps] if self.limits.steps else []
-        wishes += [-(-self.limits.images // per_step)] if self.limits.images else []
-        minutes = self.limits.minutes
-        if minutes is not None and minutes != engine.plan.minutes and minutes * 60 > self.earlier > 0:
-            speed = engine.step_number / self.earlier
-            wishes.append(engine.step_number + int((minutes * 60 - self.earlier) * speed))
-            engine.plan = engine.plan.but(minutes=minutes)
-        if wishes and min(wishes) != engine.plan.length() and min(wishes) > engine.step_number:
-            refuse_lengthening(engine.plan, min(wishes))
-            self._amend(engine, min(wishes))
 
     def _amend(self, engine: Engine, length: int) -> None:
         engine.plan = engine.plan.amended(engine.step_number, length)
@@ -163,7 +160,12 @@ class Session:
             for note in self.notes:
                 yield self._record({}, 0.0, note)
             while self.engine.step_number < self.engine.plan.length():
-                trouble = self._step()
+                try:
+                    trouble = self._step()
+                except (RuntimeError, MemoryError) as error:
+                    yield self._divide(error)
+                    since, clock = self.engine.step_number, time.monotonic()
+                    continue
                 engine = self.engine
                 last = engine.step_number >= engine.plan.length()
                 if trouble is None and engine.step_number % engine.plan.log_every and not last:
@@ -225,7 +227,7 @@ class Session:
                 self.watching.tell(detectors[number], self.engine, text)
                 yield self._record({}, 0.0, text)
         acting = next((n for n, d in enumerate(detectors) if n in alarms and acts(d)), -1)
-        if (acting := self._agreed(acting)) < 0:
+        if (acting := agreed(self.device, acting)) < 0:
             return None
         text = alarms.get(acting, "the first process saw an alarm")
         if detectors[acting].remedy != "roll-back":
@@ -255,6 +257,21 @@ class Session:
         if is_first() and kept is not None:
             self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
         return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
+
+    def _divide(self, error: Exception) -> Record:
+        """Goes back to the last whole checkpoint, or to the start, and on in more parts, where memory ran out.
+
+        Raises:
+            Exception: the error, where it is another, or the batch may not or cannot be divided further.
+        """
+        plan = divided(self.engine.plan, self.experiment, self.limits, error)
+        self.run.write(self.run.plan, plan.to_json())
+        kept = self.run.restore()
+        self.engine, self.sums = self._standing(None if kept is None else kept[:2]), {}
+        self.saved = self.engine.step_number
+        return self._record(
+            {}, 0.0, f"memory ran out; goes back to step {self.saved:,} and on in {plan.accumulate} parts"
+        )
 
     def _judge(self) -> evaluation.Evaluation | None:
         """Quick numbers of what the model makes now, by the first process; ``timing.jsonl`` says what all took."""
@@ -306,18 +323,10 @@ class Session:
             return
         asked = bool(self.limits.steps or self.limits.images)
         length = affordable(plan, self.engine.step_number, seconds=self.seconds(), speed=speed, longer=not asked)
-        length = self._agreed(length)
+        length = agreed(self.device, length)
         if length != plan.length():
             self._amend(self.engine, length)
             yield self._record({}, 0.0, f"the speed changed: {length:,} steps fit into {plan.minutes:g} minutes")
-
-    def _agreed(self, number: int) -> int:
-        """The first process's number, in all processes."""
-        if not dist.is_initialized():
-            return number
-        told = torch.tensor([number], device=self.device)
-        dist.broadcast(told, 0)
-        return int(told)
 
     def _stop_if_similar_enough(self, found: evaluation.Evaluation | None) -> Iterator[Record]:
         if self.limits.until is None:
@@ -325,7 +334,7 @@ class Session:
         bound, values = Bound.parse(self.limits.until), {r.name: r.value for r in found.rows} if found else {}
         # A number that cannot be taken now, of a model that makes no sense yet, is no reason to stop.
         reached = bound.of(values) is not None and bound.holds(values)
-        if self._agreed(int(reached)):
+        if agreed(self.device, int(reached)):
             self._amend(self.engine, self.engine.step_number)
             yield self._record({}, 0.0, f"{self.limits.until} is reached")
 
@@ -337,14 +346,11 @@ class Session:
         tensors, counters = self.engine.state()
         averages = dict(self.engine.averages.state_dict())
         self.run.refuse_full_disk(sum(t.numel() * t.element_size() for t in [*tensors.values(), *averages.values()]))
-        made = specimens(self.engine, self.experiment, self.material, self.run.codec, GRID)
-        codec, shown = self.material.modality, made.items
-        if made.given is not None:
-            codec, shown = sheet(made)
+        codec, items = shown(self.engine, self.experiment, self.material, self.run.codec, GRID)
         self.run.write_tensors(self.run.generator, averages)
         picture = self.run.samples / f"{self.saved:08d}.png"
         with writing(picture):
             picture.parent.mkdir(exist_ok=True)
-            codec.preview(shown, picture)
+            codec.preview(items, picture)
         thin(self.run, self.engine.plan, self.experiment.training, step=self.saved, before=before)
         self.run.save(self.saved, tensors, counters, keep=self.experiment.training.keep)

@@ -6,7 +6,7 @@ from typing import Any
 from sparring.codec import Codec
 from sparring.experiment import Experiment, Material
 from sparring.metrics import Specimens
-from sparring.restoring import examples
+from sparring.restoring import examples, sheet
 from sparring.tasks.picture import PictureTask
 from sparring.training import Engine, sample
 
@@ -27,6 +27,12 @@ def specimens(engine: Engine, experiment: Experiment, material: Material, codec:
     rows = splits.select if len(splits.select) else splits.train
     with engine.sampling() as averaged:
         return examples(experiment.task, averaged, material, rows[:count])
+
+
+def shown(engine: Engine, experiment: Experiment, material: Material, codec: Path, count: int) -> tuple[Modality, Any]:
+    """What a picture of a run shows, with the codec that draws it: specimens, beside what they were made from."""
+    made = specimens(engine, experiment, material, codec, count)
+    return (material.modality, made.items) if made.given is None else sheet(made)
 
 
 def _samples(

@@ -91,7 +91,7 @@ def test_a_step_of_a_game_holds_more_with_more_rows():
     ids=lambda error: type(error).__name__,
 )
 def test_running_out_is_told_in_one_line_with_the_remedy(error):
-    said = r"memory ran out \(.*training\.accumulate=2 computes the batch of 64"
+    said = r"memory ran out \(.*--resume --auto-batch goes on .*training\.accumulate=2 computes"
     with pytest.raises(TrainingError, match=said), told_when_it_runs_out(64, 1):
         raise error
 

@@ -54,21 +54,45 @@ def test_nothing_is_measured_where_memory_is_ample(proposal, monkeypatch):
     assert rooming.parts_that_fit(lambda *_: made[0], proposal.experiment, Limits(), made[0].device) == 1
 
 
-def test_a_device_that_runs_out_in_the_middle_is_one_line_and_the_run_goes_on(tmp_path, proposal, monkeypatch):
-    step, limits = Engine.step, Limits(steps=40)
+def running_out(step, when):
+    """A step that memory runs out in, as long as the batch is computed in fewer than four parts."""
 
-    def running_out(self):
-        if self.step_number == 25:
-            raise torch.OutOfMemoryError(
-                "CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has a total of 16 GiB"
-            )
+    def stepping(self):
+        if self.step_number == when and len(self.parts) < 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has 16 GiB")
         return step(self)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Engine, "step", running_out)
-        with pytest.raises(TrainingError, match=r"memory ran out \(CUDA .*--auto-batch finds out how many") as said:
-            list(steps(proposal.experiment, tmp_path / "run", limits=limits, material=proposal.material))
-    assert len(str(said.value).splitlines()) == 1
-    records = list(steps(proposal.experiment, tmp_path / "run", limits=limits, material=proposal.material, resume=True))
-    assert records[0].note == "goes on after step 20"
-    assert records[-1].step == 40
+    return stepping
+
+
+def test_a_device_that_runs_out_in_the_middle_is_one_line_and_the_run_goes_on_in_parts(tmp_path, proposal, monkeypatch):
+    def going(**limits):
+        asked = {"limits": Limits(steps=40, **limits), "material": proposal.material, "resume": True}
+        return list(steps(proposal.experiment, tmp_path / "run", **asked))
+
+    monkeypatch.setattr(Engine, "step", running_out(Engine.step, 25))
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=r"memory ran out \(CUDA .*--resume --auto-batch goes on") as said:
+            going()
+        assert len(str(said.value).splitlines()) == 1
+    notes = [record.note for record in going(auto_batch=True) if record.note]
+    assert notes == [
+        "goes on after step 20",
+        "memory ran out; goes back to step 20 and on in 2 parts",
+        "memory ran out; goes back to step 20 and on in 4 parts",
+    ]
+    run = Run(tmp_path / "run")
+    assert Plan.from_json(run.read(run.plan)).accumulate == 4
+    assert run.restore()[1]["step"] == 40
+    assert [record["step"] for record in run.records("log")] == list(range(2, 41, 2))
+
+
+def test_a_run_goes_on_in_more_parts_where_there_is_less_memory_than_there_was(tmp_path, proposal, monkeypatch):
+    play(tmp_path / "run", proposal)
+    monkeypatch.setattr(rooming, "available", lambda device: 300_000)
+    asked = {"material": proposal.material, "resume": True}
+    with pytest.raises(RequestError, match="--auto-batch computes it in parts, with --resume too"):
+        list(steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=6), **asked))
+    records = list(steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=6, auto_batch=True), **asked))
+    assert "parts from now on, which fit into memory" in records[0].note
+    assert records[-1].step == 6

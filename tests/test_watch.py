@@ -236,8 +236,10 @@ def test_a_run_that_diverges_goes_back_clips_and_ends_the_same_after_a_kill(tmp_
     assert all(second[name] == first[name] for name in first if not name.startswith("samples/"))
 
 
-def test_a_remedy_is_tried_as_often_as_the_run_says_and_never_with_the_same_settings(tmp_path, data):
-    proposal = proposed(data, "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", "training.rescues=2")
+@pytest.mark.parametrize("precision", ["fp32", "auto"])  # auto: the plan plays a few steps to measure them
+def test_a_remedy_is_tried_as_often_as_the_run_says_and_never_with_the_same_settings(tmp_path, data, precision):
+    wild = "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", f"training.precision={precision}"
+    proposal = proposed(data, *wild, "training.rescues=2")
     with pytest.raises(TrainingError, match=r"is not finite; .* has gone back 2 times before \(training.rescues\)"):
         list(playing(tmp_path / "run", proposal))
     plan = Plan.from_json(json.loads((tmp_path / "run" / "plan.json").read_text()))

@@ -221,7 +221,7 @@ def _foreign(models: dict[str, Model]) -> dict[str, str]:
 
 
 def _facts(model: Model) -> dict[str, str]:
-    log = model.run.records("log")
+    log = [record for record in model.run.records("log") if "images" in record]
     game = model.experiment.task.game
     return {
         "game": game.name,

@@ -183,8 +183,8 @@ def candidates(experiment: Experiment, plan: Plan, spec: DataSpec, device: torch
 def seconds_per_step(engine: Engine) -> float:
     """Mean seconds of a step, over at most 16 throw-away steps after warm-up.
 
-    Several processes take the same number of steps, since each step waits for all of them. A game that diverges is timed
-    as far as it comes: training itself will notice, and has its remedies.
+    Several processes take the same number of steps, since each step waits for all of them. A game that diverges is
+    timed as far as it comes: training itself will notice, and has its remedies.
     """
     torch.set_num_threads(engine.plan.threads)
     took: list[float] = []

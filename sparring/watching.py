@@ -29,7 +29,8 @@ class Watching:
         for amendment in plan.amendments:
             changes = list(amendment.changes)
             if changes and amendment.step <= step and changes not in told:
-                entry = {"step": amendment.step, "terms": {}, "note": amendment.why, "changes": changes}
+                entry = {"step": amendment.step, "images": amendment.step * plan.images_per_step, "terms": {}}
+                entry |= {"note": amendment.why, "changes": changes}
                 run.append("log", entry)
 
     def signs(self, engine: Engine) -> dict[str, Any]:

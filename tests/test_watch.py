@@ -13,12 +13,14 @@ from sparring.errors import Divergence, TrainingError
 from sparring.games.latent import Latent
 from sparring.learning import steps
 from sparring.limits import Limits
+from sparring.model import load
 from sparring.losses import RelativisticPairing
 from sparring.networks.mlp import Mlp
 from sparring.optimisers import Adam, Sgd
 from sparring.penalties import R1, R2, WeightClipping
 from sparring.plan import Plan
 from sparring.proposal import propose
+from sparring.report.story import Story
 from sparring.run import Run
 from sparring.signs import observe
 from sparring.training import Training
@@ -102,7 +104,8 @@ def test_a_discriminator_without_an_opinion_is_seen():
 
 
 def test_exploding_scores_are_seen_before_they_are_infinite():
-    from sparring.losses import Wasserstein
+    from sparring.model import load
+from sparring.losses import Wasserstein
 
     playing = engine(Latent(network=SMALL, loss=Wasserstein()), training=Training(batch=16, optimiser=Sgd(rate=0.3)))
     history, seen = [], None
@@ -225,6 +228,7 @@ def test_a_run_that_diverges_goes_back_clips_and_ends_the_same_after_a_kill(tmp_
     assert plan.changes(amendment.step) == ("training.clip=1.0",)
     entries = [r for r in Run(tmp_path / "whole").records("log") if "changes" in r]
     assert [entry["step"] for entry in entries] == [amendment.step]
+    assert Story.of(load(tmp_path / "whole"), None, "").losses  # a report reads entries of every kind
     killed = tmp_path / "killed"
     for stop in (20, 40):
         records = playing(killed, proposal)

@@ -92,7 +92,9 @@ class Story:
         """The story of a model's run."""
         run = model.run
         described, plan = run.read(run.experiment), run.read(run.plan)
-        log, timing = run.records("log"), run.records("timing")
+        # Alarms and changes have entries of their own, without the means of terms.
+        log = [record for record in run.records("log") if "images" in record]
+        timing = run.records("timing")
         numbers = curves(run.records("metrics"))
         material = gather(model.experiment.task, model.experiment.data.load())
         seen = {record["step"]: record["images"] for record in log if "images" in record}

@@ -13,8 +13,8 @@ from sparring.errors import Divergence, TrainingError
 from sparring.games.latent import Latent
 from sparring.learning import steps
 from sparring.limits import Limits
-from sparring.model import load
 from sparring.losses import RelativisticPairing
+from sparring.model import load
 from sparring.networks.mlp import Mlp
 from sparring.optimisers import Adam, Sgd
 from sparring.penalties import R1, R2, WeightClipping
@@ -104,8 +104,7 @@ def test_a_discriminator_without_an_opinion_is_seen():
 
 
 def test_exploding_scores_are_seen_before_they_are_infinite():
-    from sparring.model import load
-from sparring.losses import Wasserstein
+    from sparring.losses import Wasserstein
 
     playing = engine(Latent(network=SMALL, loss=Wasserstein()), training=Training(batch=16, optimiser=Sgd(rate=0.3)))
     history, seen = [], None

@@ -95,8 +95,8 @@ def main(argv: Sequence[str]) -> int:
         for name, failure in FAILURES.items():
             late = delay(case, name, failure, asked.scratch)
             ledger.add(Measurement(f"{case.name}: observations until {name}", late, f"<= {BOUNDS[name]}"))
-    found, _ = watched(engine(FEW.proposed(0, asked.scratch)), 4000, every=50, detectors=("overfits",))
-    ledger.add(Measurement(f"{FEW.name}: steps until overfits", found.get("overfits", 10**9), "<= 4000"))
+    found, _ = watched(engine(FEW.proposed(0, asked.scratch)), 2000, every=50, detectors=("overfits",))
+    ledger.add(Measurement(f"{FEW.name}: steps until overfits", found.get("overfits", 10**9), "<= 2000"))
     print(ledger.table())
     return 0
 

@@ -6,6 +6,7 @@ resumed run sees what an uninterrupted one saw.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -174,8 +175,8 @@ class Overfits(Detector):
     gap: float = Field(
         default=0.9, gt=0, description="(learned - held back) / (learned - generated) between mean scores, at least"
     )
-    certainty: float = Field(default=4.0, ge=0, description="learned - held back in its standard errors, at least")
-    patience: int = Field(default=10, ge=1, description="observations in a row")
+    certainty: float = Field(default=3.0, ge=0, description="learned - held back in its standard errors, at least")
+    patience: int = Field(default=10, ge=1, description="observations, the medians of which count")
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="augmentation", description=_CHANGE)
 
@@ -183,15 +184,21 @@ class Overfits(Detector):
         return self.patience + 1
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
-        def holds(signs: Signs) -> bool:
-            return _of(signs, "gap") >= self.gap and _of(signs, "gap certainty") >= self.certainty
-
-        if not _begins(history, self.patience, holds):
+        # Few items are held back of small data, so that single observations scatter.
+        if not self._holds(history) or self._holds(history[:-1]):
             return None
+        way = 100 * self._median(history, "gap")
         return (
-            f"the discriminator learns its items by heart: held-back ones stand {100 * _of(history[-1], 'gap'):.0f} % "
-            "of the way to generated ones; more data or augmentation are needed"
+            f"the discriminator learns its items by heart: held-back ones stand {way:.0f} % of the way to generated ones; "
+            "more data or augmentation are needed"
         )
+
+    def _holds(self, history: Sequence[Signs]) -> bool:
+        known = len(history) >= self.patience and self._median(history, "gap") >= self.gap
+        return known and self._median(history, "gap certainty") >= self.certainty
+
+    def _median(self, history: Sequence[Signs], name: str) -> float:
+        return median(_of(signs, name) for signs in history[-self.patience :])
 
 
 EVERY: tuple[Detector, ...] = (NotFinite(), Exploded(), Vanished(), Won(), Collapsed(), Overfits())

@@ -189,8 +189,8 @@ class Overfits(Detector):
             return None
         way = 100 * self._median(history, "gap")
         return (
-            f"the discriminator learns its items by heart: held-back ones stand {way:.0f} % of the way to generated ones; "
-            "more data or augmentation are needed"
+            f"the discriminator learns its items by heart: held-back ones stand {way:.0f} % of the way to generated "
+            "ones; more data or augmentation are needed"
         )
 
     def _holds(self, history: Sequence[Signs]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from sparring.codec import Codec
 from sparring.experiment import Experiment, Material
 from sparring.metrics import Specimens
+from sparring.modalities import Modality
 from sparring.restoring import examples, sheet
 from sparring.tasks.picture import PictureTask
 from sparring.training import Engine, sample

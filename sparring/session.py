@@ -265,13 +265,13 @@ class Session:
             Exception: the error, where it is another, or the batch may not or cannot be divided further.
         """
         plan = divided(self.engine.plan, self.experiment, self.limits, error)
+        error.__traceback__ = None  # whose frames hold what the step had computed
         self.run.write(self.run.plan, plan.to_json())
         kept = self.run.restore()
         self.engine, self.sums = self._standing(None if kept is None else kept[:2]), {}
         self.saved = self.engine.step_number
-        return self._record(
-            {}, 0.0, f"memory ran out; goes back to step {self.saved:,} and on in {plan.accumulate} parts"
-        )
+        note = f"memory ran out; goes back to step {self.saved:,} and on in {plan.accumulate} parts"
+        return self._record({}, 0.0, note)
 
     def _judge(self) -> evaluation.Evaluation | None:
         """Quick numbers of what the model makes now, by the first process; ``timing.jsonl`` says what all took."""

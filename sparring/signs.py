@@ -6,6 +6,7 @@ It costs a pass forward of each player over :data:`COUNT` items, and changes not
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,8 @@ def observe(engine: Engine) -> Signs:
     Returns:
         ``weights NAME`` and, where the step measured them, ``gradient NAME``: norms; of an adversarial game also
         ``real``, ``fake``, ``held back`` (mean scores), ``largest score``, ``score spread``, ``separation``, ``gap``
-        and ``gap certainty``; ``diversity`` of generated items as a share of the data's. None is what is not finite.
+        and ``gap certainty``; ``diversity`` of generated items, of one class where classes are asked for, as a share of the
+        data's. None is what is not finite.
     """
     found = {f"gradient {name}": norm for name, norm in engine.gradients.items()}
     for name, player in engine.players.items():
@@ -46,7 +48,7 @@ def _of_items(engine: Engine) -> dict[str, float]:
     real = engine.ready(engine.task.batch(engine.train.batch(0, rows)))
     latents = engine.game.draw(0, range(len(real))).to(engine.device, engine.dtype)
     fake = precise(engine.game.sample(engine.players, real.condition, latents).value)
-    found = {"diversity": _variety(fake) / max(_variety(real.target), 1e-12)}
+    found = {"diversity": _diversity(engine, real.target, fake)}
     if not engine.game.adversarial or "discriminator" not in engine.optimisers:
         return found
     judged = (
@@ -64,9 +66,43 @@ def _scores(engine: Engine, batch: Batch) -> Tensor:
     return verdict(engine.game.score(engine.players, batch)).double()
 
 
-def _variety(items: Tensor) -> float:
-    """Root mean square deviation of an item's values from their means."""
-    return float(items.double().flatten(1).var(0, correction=0).mean().sqrt())
+def _diversity(engine: Engine, real: Tensor, fake: Tensor) -> float:
+    """How much generated items vary, as a share of the data; where classes are asked for, among those of one class."""
+    batch = engine.task.batch(engine.train.batch(0, slice(0, min(8 * COUNT, len(engine.train)))))
+    groups = np.zeros(len(real), np.int64)
+    if batch.condition is not None and batch.condition.ndim == 2:
+        _, all_groups = np.unique(batch.condition.numpy(), axis=0, return_inverse=True)
+        rows = in_groups(all_groups)
+        if len(rows) >= COUNT // 4:
+            groups, chosen = all_groups[rows], torch.from_numpy(rows)
+            alike = engine.ready(batch.map(lambda values: values[chosen]))
+            latents = engine.game.draw(0, range(len(rows))).to(engine.device, engine.dtype)
+            real, fake = alike.target, precise(engine.game.sample(engine.players, alike.condition, latents).value)
+    return _variety(fake, groups) / max(_variety(real, groups), 1e-12)
+
+
+def in_groups(groups: np.ndarray, each: int = 8) -> np.ndarray:
+    """Rows of the groups that have several: the largest groups first, at most ``each`` of one and :data:`COUNT` in all.
+
+    Args:
+        groups: the number of each row's group, ``(n,)``.
+        each: rows of a group.
+    """
+    found: list[int] = []
+    for group, count in sorted(enumerate(np.bincount(groups).tolist()), key=lambda pair: -pair[1]):
+        if count < 2 or len(found) + min(count, each) > COUNT:
+            break
+        found += np.flatnonzero(groups == group)[:each].tolist()
+    return np.array(found, np.int64)
+
+
+def _variety(items: Tensor, groups: np.ndarray) -> float:
+    """Root mean square deviation of an item's values from the means of its group."""
+    values = items.double().flatten(1).cpu().numpy()
+    numbers, places = np.unique(groups, return_inverse=True)
+    means = np.stack([values[places == number].mean(0) for number in range(len(numbers))])
+    squares = ((values - means[places]) ** 2).sum(0) / max(len(values) - len(numbers), 1)
+    return float(np.sqrt(squares.mean()))
 
 
 def _between(real: Tensor, fake: Tensor) -> dict[str, float]:

@@ -19,5 +19,9 @@ def test_a_failure_that_is_planted_into_the_default_recipe_is_seen_within_its_de
     assert late <= BOUNDS[name]
 
 
+def test_a_table_whose_rows_are_all_alike_is_seen(tmp_path):
+    assert delay(CASES[-1], "collapsed", FAILURES["collapsed"], tmp_path, every=2) <= BOUNDS["collapsed"]
+
+
 def test_a_failure_is_planted_for_every_detector_but_the_slow_one():
     assert {detector.name for detector in EVERY} == {*FAILURES, "overfits"} == {*BOUNDS, "overfits"}

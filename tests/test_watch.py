@@ -22,7 +22,7 @@ from sparring.plan import Plan
 from sparring.proposal import propose
 from sparring.report.story import Story
 from sparring.run import Run
-from sparring.signs import observe
+from sparring.signs import in_groups, observe
 from sparring.training import Training
 from sparring.watch import EVERY, Collapsed, Detector, Exploded, NotFinite, Overfits, Vanished, Won
 from sparring.watching import Watching
@@ -83,6 +83,25 @@ def test_a_generator_that_collapses_is_seen_within_six_steps():
             kept.append(observe(playing))
             found = found or (Collapsed()(kept) and step)
     assert found == 6
+
+
+def test_a_generator_that_makes_one_item_of_each_class_is_seen():
+    data = items(PICTURE, 192)
+    playing = engine(Latent(network=SMALL), shape=PICTURE, training=training(), data=data, condition=3)
+    healthy = observe(playing)["diversity"]
+
+    assert healthy > 0.2
+    with torch.no_grad():
+        first = next(m for m in playing.players["generator"].modules() if isinstance(m, torch.nn.Linear))
+        first.weight[:, : playing.game.latent] = 0  # latents are no longer looked at, classes still are
+    assert observe(playing)["diversity"] < 1e-6
+
+
+def test_rows_are_taken_of_groups_that_have_several():
+    groups = np.array([0] * 9 + [1] + [2] * 3 + [3] * 2)
+    assert in_groups(groups).tolist() == [*range(8), 10, 11, 12, 13, 14]
+    assert len(in_groups(np.arange(1000) % 100)) == 64
+    assert len(in_groups(np.arange(1000))) == 0
 
 
 def test_a_generator_that_never_varied_is_seen_after_the_grace():

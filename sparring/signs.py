@@ -25,8 +25,8 @@ def observe(engine: Engine) -> Signs:
     Returns:
         ``weights NAME`` and, where the step measured them, ``gradient NAME``: norms; of an adversarial game also
         ``real``, ``fake``, ``held back`` (mean scores), ``largest score``, ``score spread``, ``separation``, ``gap``
-        and ``gap certainty``; ``diversity`` of generated items, of one class where classes are asked for, as a share of the
-        data's. None is what is not finite.
+        and ``gap certainty``; ``diversity`` of generated items (of one class where classes are asked for) as a share of
+        the data's. None is what is not finite.
     """
     found = {f"gradient {name}": norm for name, norm in engine.gradients.items()}
     for name, player in engine.players.items():

@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alarms", description=__doc__)
     parser.add_argument("--seeds", nargs="+", default=["0-9"], help="of healthy runs")
     parser.add_argument("--length", type=int, default=LENGTH, help="steps of a healthy run, observed every 50")
-    parser.add_argument("--cases", nargs="+", default=[case.name for case in CASES], help="some of the recipes")
+    parser.add_argument("--cases", nargs="+", default=[case.name for case in (*CASES, FEW)], help="some of them")
     parser.add_argument("--scratch", type=Path, required=True, help="a folder for data")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
     asked = parser.parse_args(argv)
@@ -95,8 +95,11 @@ def main(argv: Sequence[str]) -> int:
         for name, failure in FAILURES.items():
             late = delay(case, name, failure, asked.scratch)
             ledger.add(Measurement(f"{case.name}: observations until {name}", late, f"<= {BOUNDS[name]}"))
-    found, _ = watched(engine(FEW.proposed(0, asked.scratch)), 2000, every=50, detectors=("overfits",))
-    ledger.add(Measurement(f"{FEW.name}: steps until overfits", found.get("overfits", 10**9), "<= 2000"))
+    for seed in seeds_option(asked.seeds) if FEW.name in asked.cases else ():
+        found, history = watched(engine(FEW.proposed(seed, asked.scratch)), 2000, every=50)
+        more = {"others": {name: step for name, step in found.items() if name != "overfits"}, **nearest(history)}
+        late = found.get("overfits", 10**9)
+        ledger.add(Measurement(f"{FEW.name}: steps until overfits", late, "<= 2000", seed=seed, more=more))
     print(ledger.table())
     return 0
 

@@ -48,7 +48,7 @@ def _of_items(engine: Engine) -> dict[str, float]:
     real = engine.ready(engine.task.batch(engine.train.batch(0, rows)))
     latents = engine.game.draw(0, range(len(real))).to(engine.device, engine.dtype)
     fake = precise(engine.game.sample(engine.players, real.condition, latents).value)
-    found = {"diversity": _diversity(engine, real.target, fake)}
+    found = {"diversity": _diversity(engine, real, fake)}
     if not engine.game.adversarial or "discriminator" not in engine.optimisers:
         return found
     judged = (
@@ -66,19 +66,20 @@ def _scores(engine: Engine, batch: Batch) -> Tensor:
     return verdict(engine.game.score(engine.players, batch)).double()
 
 
-def _diversity(engine: Engine, real: Tensor, fake: Tensor) -> float:
+def _diversity(engine: Engine, real: Batch, fake: Tensor) -> float:
     """How much generated items vary, as a share of the data; where classes are asked for, among those of one class."""
-    batch = engine.task.batch(engine.train.batch(0, slice(0, min(8 * COUNT, len(engine.train)))))
     groups = np.zeros(len(real), np.int64)
-    if batch.condition is not None and batch.condition.ndim == 2:
-        _, all_groups = np.unique(batch.condition.numpy(), axis=0, return_inverse=True)
-        rows = in_groups(all_groups)
+    if real.condition is not None and real.condition.ndim == 2:
+        batch = engine.task.batch(engine.train.batch(0, slice(0, min(8 * COUNT, len(engine.train)))))
+        assert batch.condition is not None, "items of one reading have conditions or have none"
+        _, asked = np.unique(batch.condition.numpy(), axis=0, return_inverse=True)
+        rows = in_groups(asked)
         if len(rows) >= COUNT // 4:
-            groups, chosen = all_groups[rows], torch.from_numpy(rows)
-            alike = engine.ready(batch.map(lambda values: values[chosen]))
+            groups, chosen = asked[rows], torch.from_numpy(rows)
+            real = engine.ready(batch.map(lambda values: values[chosen]))
             latents = engine.game.draw(0, range(len(rows))).to(engine.device, engine.dtype)
-            real, fake = alike.target, precise(engine.game.sample(engine.players, alike.condition, latents).value)
-    return _variety(fake, groups) / max(_variety(real, groups), 1e-12)
+            fake = precise(engine.game.sample(engine.players, real.condition, latents).value)
+    return _variety(fake, groups) / max(_variety(real.target, groups), 1e-12)
 
 
 def in_groups(groups: np.ndarray, each: int = 8) -> np.ndarray:

@@ -242,12 +242,16 @@ class Run:
             sums = {p.name: checksum(p) for p in sorted(aside.iterdir())}
             (aside / "checksums.json").write_text(json.dumps(sums))
             remove_folder(final)
+        self.prune(step, keep)
+        return final
+
+    def prune(self, step: int, keep: int) -> None:
+        """Removes all checkpoints but the last ``keep`` of at most ``step`` steps."""
         there = self.checkpoints()
         good = [path for path in there if int(path.name) <= step][-keep:]
         for old in there:
             if old not in good:
                 remove_folder(old)
-        return final
 
     def forget(self, step: int) -> None:
         """Removes the checkpoints of more than ``step`` steps, the newest first."""

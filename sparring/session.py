@@ -68,8 +68,8 @@ class Session:
         readers = {"train": self.train, "select": self.select}
         if self.privacy is not None and plan.account is None:
             plan = plan.but(account=provisional(e, self.material.modality))
-        settings = training or e.training
-        return Engine(e.task, settings, self.material.spec, **readers, plan=plan, seed=self.seed, device=self.device)
+        training = training or e.training
+        return Engine(e.task, training, self.material.spec, **readers, plan=plan, seed=self.seed, device=self.device)
 
     def _started(self) -> Engine:
         """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
@@ -110,6 +110,8 @@ class Session:
         if kept is None:
             return None
         tensors, counters, damaged = kept
+        if is_first():  # what a disk that was full after the last checkpoint left
+            self.run.prune(counters["step"], self.experiment.training.keep)
         self._refit()
         return self._prepared((tensors, counters), [*damaged, f"goes on after step {counters['step']:,}"])
 
@@ -270,8 +272,7 @@ class Session:
         kept = self.run.restore()
         self.engine, self.sums = self._standing(None if kept is None else kept[:2]), {}
         self.saved = self.engine.step_number
-        note = f"memory ran out; goes back to step {self.saved:,} and on in {plan.accumulate} parts"
-        return self._record({}, 0.0, note)
+        return self._record({}, 0.0, f"memory ran out; goes back to step {self.saved:,}, on in {plan.accumulate} parts")
 
     def _judge(self) -> evaluation.Evaluation | None:
         """Quick numbers of what the model makes now, by the first process; ``timing.jsonl`` says what all took."""

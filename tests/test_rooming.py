@@ -78,8 +78,8 @@ def test_a_device_that_runs_out_in_the_middle_is_one_line_and_the_run_goes_on_in
     notes = [record.note for record in going(auto_batch=True) if record.note]
     assert notes == [
         "goes on after step 20",
-        "memory ran out; goes back to step 20 and on in 2 parts",
-        "memory ran out; goes back to step 20 and on in 4 parts",
+        "memory ran out; goes back to step 20, on in 2 parts",
+        "memory ran out; goes back to step 20, on in 4 parts",
     ]
     run = Run(tmp_path / "run")
     assert Plan.from_json(run.read(run.plan)).accumulate == 4

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import torch
 
 from sparring import wording
+from sparring.games import Game
 from sparring.limits import Limits
 from sparring.plan import Plan, fastest
 from sparring.planning import candidates, seconds_per_step, unmeasured
 from sparring.proposal import Proposal
 from sparring.training import Engine
+
+_LOOKS = 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Forecast:
         batch: real items a turn.
         precision: the fastest here, or as was asked.
         layout: likewise.
-        seconds: estimated duration of all steps, from a few that were played on fresh weights.
+        seconds: estimated duration of all steps, from a few of each phase that were played on fresh weights.
         memory: bytes that this process held at most while it read the data and played those steps; of the device
             where that has memory of its own.
     """
@@ -64,6 +67,9 @@ def forecast(proposal: Proposal, device: torch.device) -> Forecast:
         return seconds_per_step(engines[0])
 
     plan, seconds = fastest(candidates(experiment, plan, material.spec, device), measure)
+    shares = phases(experiment.task.game, plan)
+    if len(shares) > 1:
+        seconds = sum(share * _seconds_from(proposal, plan, step, device) for step, share in shares.items())
     counts = {name: sum(w.numel() for w in player.parameters()) for name, player in engines[0].players.items()}
     return Forecast(
         game=wording.game(experiment.task.game),
@@ -75,6 +81,25 @@ def forecast(proposal: Proposal, device: torch.device) -> Forecast:
         seconds=seconds * plan.length(),
         memory=_peak_memory(device),
     )
+
+
+def phases(game: Game, plan: Plan) -> dict[int, float]:
+    """A step of each stretch of a run in which the same turns are played, with the stretch's share of all steps."""
+    found: dict[tuple[bool, ...], tuple[int, float]] = {}
+    for number in range(_LOOKS):
+        step = int((number + 0.5) / _LOOKS * plan.steps)
+        progress = plan.progress(step)
+        played = tuple(turn.when is None or turn.when(progress) for turn in game.turns(step))
+        first, share = found.get(played, (step, 0.0))
+        found[played] = first, share + 1 / _LOOKS
+    return dict(found.values())
+
+
+def _seconds_from(proposal: Proposal, plan: Plan, step: int, device: torch.device) -> float:
+    """Seconds of a step, played from there on with fresh weights."""
+    engine = _engine(proposal, plan, device)
+    engine.step_number = step
+    return seconds_per_step(engine)
 
 
 def _engine(proposal: Proposal, plan: Plan, device: torch.device) -> Engine:

@@ -11,6 +11,10 @@ from sparring import checks, wording
 from sparring.checks import check
 from sparring.data import Dataset
 from sparring.errors import DataError, RequestError
+from sparring.forecast import phases
+from sparring.games.latent import Latent
+from sparring.games.paired import Paired
+from sparring.plan import Plan
 
 QUICK = {
     "recipe": "dense",
@@ -96,6 +100,13 @@ def test_the_forecast_is_what_training_would_plan(flawed):
     assert min(forecast.parameters.values()) > 0
     assert forecast.seconds > 0
     assert forecast.memory > 2**20
+
+
+def test_each_phase_of_a_run_is_measured_by_its_share():
+    plan = Plan(steps=200, images_per_step=1)
+    assert phases(Latent(), plan) == pytest.approx({5: 1.0})
+    assert phases(Paired(warm=0.25), plan) == pytest.approx({5: 0.25, 55: 0.75})
+    assert phases(Paired(adversary=0), plan) == pytest.approx({5: 1.0})
 
 
 def test_the_findings_read_well_for_people_and_for_programs(flawed):

@@ -175,7 +175,7 @@ class Overfits(Detector):
     gap: float = Field(
         default=0.7, gt=0, description="(learned - held back) / (learned - generated) between mean scores, at least"
     )
-    certainty: float = Field(default=3.0, ge=0, description="learned - held back in its standard errors, at least")
+    certainty: float = Field(default=4.0, ge=0, description="learned - held back in its standard errors, at least")
     patience: int = Field(default=10, ge=1, description="observations, the medians of which count")
     remedy: Remedy = Field(default="tell", description=_REMEDY)
     change: Change = Field(default="augmentation", description=_CHANGE)

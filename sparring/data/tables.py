@@ -2,6 +2,7 @@
 
 import csv
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,12 +155,15 @@ def _text_table(path: Path, separator: str | None) -> tuple[Frame, tuple[str, ..
         raise DataError(f"'{path}' has the column '{twice[0]}' twice; rename one")
     if len(names) > _MOST_COLUMNS:
         raise DataError(f"'{path}' has {len(names)} columns, more than {_MOST_COLUMNS}; leave some out")
+    told = {"keep_default_na": False, "na_values": _NULLS, "encoding": encoding, "index_col": False}
     try:
-        frame = pandas().read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, na_values=_NULLS, encoding=encoding, index_col=False
-        )
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            frame = pandas().read_csv(path, sep=separator, dtype=str, **told)
     except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"'{path}' is no table: {' '.join(str(error).split())[:160]}") from None
+    if any("Length of header" in str(warning.message) for warning in warned):
+        notes += (f"rows of {path.name} with more values than columns were cut off after the last column",)
     return typed(frame), notes
 
 

@@ -60,6 +60,12 @@ def test_letters_that_are_no_utf8_are_read_and_it_is_said(tmp_path):
     assert "Latin-1" in read.notes[0]
 
 
+def test_values_beyond_the_last_column_are_cut_off_and_it_is_said(tmp_path):
+    read = Tables(path=str(written(tmp_path, "a,b\n1,2,3\n4,5,6\n7,8,9\n"))).load()
+    assert read.items.frame["b"].tolist() == [2, 5, 8]
+    assert read.notes == ("rows of x.csv with more values than columns were cut off after the last column",)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -79,13 +79,11 @@ class Session:
             self._refit()
         else:
             in_parts = agreed(self.device, parts_that_fit(self._engine, self.experiment, self.limits, self.device))
-            made, note = make_plan(
-                self.experiment,
-                self.material.spec,
-                self.limits,
-                self.device,
-                engine=lambda plan: self._engine(plan.but(accumulate=in_parts)),
-            )
+
+            def tried(plan: Plan) -> Engine:
+                return self._engine(plan.but(accumulate=in_parts))
+
+            made, note = make_plan(self.experiment, self.material.spec, self.limits, self.device, engine=tried)
             self.notes += [note] if note else []
             if self.privacy is not None:
                 made = accounted(made, self.experiment, self.material.modality)
@@ -110,8 +108,6 @@ class Session:
         if kept is None:
             return None
         tensors, counters, damaged = kept
-        if is_first():  # what a disk that was full after the last checkpoint left
-            self.run.prune(counters["step"], self.experiment.training.keep)
         self._refit()
         return self._prepared((tensors, counters), [*damaged, f"goes on after step {counters['step']:,}"])
 
@@ -143,6 +139,7 @@ class Session:
             raise RunError(f"{self.run.folder}: the processes read different checkpoints; is the folder shared by all?")
         if is_first():
             self.run.cut(engine.step_number)
+            self.run.prune(engine.step_number, self.experiment.training.keep)  # a full disk may have left older ones
             self.watching = Watching(self.run, plan, engine.step_number)
         return engine
 
@@ -261,11 +258,7 @@ class Session:
         return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
 
     def _divide(self, error: Exception) -> Record:
-        """Goes back to the last whole checkpoint, or to the start, and on in more parts, where memory ran out.
-
-        Raises:
-            Exception: the error, where it is another, or the batch may not or cannot be divided further.
-        """
+        """Goes back to the last whole checkpoint, or to the start, and on in more parts, where memory ran out."""
         plan = divided(self.engine.plan, self.experiment, self.limits, error)
         error.__traceback__ = None  # whose frames hold what the step had computed
         self.run.write(self.run.plan, plan.to_json())

@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparring.api import apply, evaluate, sample, score, train
+    from sparring.api import apply, augment, evaluate, sample, score, train
     from sparring.checks import check
     from sparring.comparison import compare
     from sparring.estimators import TableGAN
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparring.model import Model, load
     from sparring.proposal import Proposal, propose
     from sparring.record import Record
-    from sparring.report import report
+    from sparring.reporting import report
 
 __version__ = "0.1.0"
 
@@ -29,12 +29,13 @@ _HOMES = {
     "Record": "record",
     "TableGAN": "estimators",
     "apply": "api",
+    "augment": "api",
     "check": "checks",
     "compare": "comparison",
     "evaluate": "api",
     "load": "model",
     "propose": "proposal",
-    "report": "report",
+    "report": "reporting",
     "sample": "api",
     "score": "api",
     "steps": "learning",
@@ -48,6 +49,7 @@ __all__ = [
     "Record",
     "TableGAN",
     "apply",
+    "augment",
     "check",
     "compare",
     "evaluate",

@@ -45,7 +45,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about a run."""
     from sparring import api
-    from sparring.report import report as write
+    from sparring.reporting import report as write
 
     api.import_plugins(plugin or ())
     say("evaluates where that was not done yet, and draws")

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from sparring.agreement import Agreement
-from sparring.augment import AdaptiveAugment, Pack
+from sparring.views import AdaptiveAugment, Pack
 from sparring.data.reader import Chances
 from sparring.errors import RequestError
 from sparring.losses import AdversarialLoss

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sparring.agreement import ConditionMatch, MomentMatch
-from sparring.augment import AdaptiveAugment, Pack, View
+from sparring.views import AdaptiveAugment, Pack, View
 from sparring.errors import RequestError, choices
 from sparring.games.latent import Latent
 from sparring.games.timegan import Timegan

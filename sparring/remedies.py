@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from sparring.augment import AdaptiveAugment, DiffAugment, View
+from sparring.views import AdaptiveAugment, DiffAugment, View
 from sparring.experiment import Experiment
 from sparring.types import DataSpec
 from sparring.watch import Change

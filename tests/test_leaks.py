@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from sparring.agreement import ConditionMatch, MomentMatch
-from sparring.augment import AdaptiveAugment, InstanceNoise, Pack
+from sparring.views import AdaptiveAugment, InstanceNoise, Pack
 from sparring.data.tables import Tables
 from sparring.errors import RequestError
 from sparring.experiment import Experiment

@@ -9,7 +9,7 @@ import torch
 
 import sparring
 from sparring import cli
-from sparring.augment import Pack, Sight
+from sparring.views import Pack, Sight
 from sparring.errors import RequestError
 from sparring.estimators import TableGAN
 from sparring.networks.tabular import Tabular

@@ -26,7 +26,7 @@ FLOORS = {
             "agreement",
             "perceptual",
             "degradations",
-            "augment",
+            "views",
             "optimisers",
             "wording",
         ],
@@ -42,7 +42,7 @@ FLOORS = {
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies", "rooming"], 7),
     **dict.fromkeys(
-        ["report", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
+        ["reporting", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
     ),
     **dict.fromkeys(
         ["sides", "jackknife", "audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7

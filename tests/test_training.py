@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from toys import engine, items
 
-from sparring.augment import Pack, View
+from sparring.views import Pack, View
 from sparring.errors import RequestError, TrainingError
 from sparring.games import Game, Turn
 from sparring.games.latent import Latent

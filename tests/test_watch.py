@@ -20,7 +20,7 @@ from sparring.optimisers import Adam, Sgd
 from sparring.penalties import R1, R2, WeightClipping
 from sparring.plan import Plan
 from sparring.proposal import propose
-from sparring.report.story import Story
+from sparring.reporting.story import Story
 from sparring.run import Run
 from sparring.signs import in_groups, observe
 from sparring.training import Training

@@ -1,6 +1,6 @@
 """The kind: an augmentation makes more labelled items of a few, for a classifier to learn from.
 
-What a discriminator is shown while it learns is another thing, a view (:mod:`sparring.augment`).
+What a discriminator is shown while it learns is another thing, a view (:mod:`sparring.views`).
 """
 
 from abc import abstractmethod

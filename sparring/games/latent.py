@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.agreement import Agreement
-from sparring.augment import AdaptiveAugment, Sight, View
+from sparring.views import AdaptiveAugment, Sight, View
 from sparring.games import Game, Play, Turn
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture

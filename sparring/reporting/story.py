@@ -14,8 +14,8 @@ from sparring.experiment import Material, gather
 from sparring.modalities import Modality
 from sparring.modalities.image import Image
 from sparring.model import Model
-from sparring.report.figures import Line, data_uri
-from sparring.report.findings import Curve, Finding, curves, findings, watched
+from sparring.reporting.figures import Line, data_uri
+from sparring.reporting.findings import Curve, Finding, curves, findings, watched
 from sparring.restoring import ranked_cases, sheet
 from sparring.sides import take
 from sparring.tasks.picture import PictureTask

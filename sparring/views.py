@@ -37,7 +37,7 @@ class View(Part):
     """The kind."""
 
     kind: ClassVar[str] = "view"
-    home: ClassVar[str] = "sparring.augment"
+    home: ClassVar[str] = "sparring.views"
 
     def spec(self, spec: DataSpec) -> DataSpec:
         """What the discriminator sees of an item with this specification."""

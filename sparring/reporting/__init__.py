@@ -10,9 +10,9 @@ from sparring.errors import DataError
 from sparring.evaluation import Evaluation
 from sparring.files import write_atomic
 from sparring.model import Model, load
-from sparring.report.figures import require_plots
-from sparring.report.page import write_page
-from sparring.report.story import Story
+from sparring.reporting.figures import require_plots
+from sparring.reporting.page import write_page
+from sparring.reporting.story import Story
 
 
 def report(run: str | Path | Model, out: str | Path | None = None) -> Path:

@@ -1,6 +1,6 @@
 import pytest
 
-from sparring.report.findings import curves, findings, watched
+from sparring.reporting.findings import curves, findings, watched
 from sparring.watch import EVERY, Collapsed
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparring.evaluation import Evaluation
-from sparring.report import figures
-from sparring.report.story import Figure, Story
+from sparring.reporting import figures
+from sparring.reporting.story import Figure, Story
 
 _STYLE = """
 :root { color-scheme: light; }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sparring.errors import MissingExtra
-from sparring.report.findings import Curve
+from sparring.reporting.findings import Curve
 
 _SIZE = (5.2, 3.0)
 _LINE, _BAND, _FLOOR, _MARK = "#1f5fa8", "#1f5fa833", "#b0413e", "#7a4a00"

@@ -13,7 +13,7 @@ import sparring
 from sparring.cli import main
 from sparring.data.opening import open_data
 from sparring.errors import MissingExtra
-from sparring.report import report
+from sparring.reporting import report
 from sparring.watch import Collapsed
 
 pytest.importorskip("matplotlib")

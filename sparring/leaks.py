@@ -6,7 +6,6 @@ from typing import Any
 from torch import nn
 
 from sparring.agreement import Agreement
-from sparring.views import AdaptiveAugment, Pack
 from sparring.data.reader import Chances
 from sparring.errors import RequestError
 from sparring.losses import AdversarialLoss
@@ -16,6 +15,7 @@ from sparring.penalties import Penalty
 from sparring.plan import Plan
 from sparring.settings import Training
 from sparring.tasks import Task
+from sparring.views import AdaptiveAugment, Pack
 
 _ASK = "private training refuses"
 

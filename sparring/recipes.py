@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sparring.agreement import ConditionMatch, MomentMatch
-from sparring.views import AdaptiveAugment, Pack, View
 from sparring.errors import RequestError, choices
 from sparring.games.latent import Latent
 from sparring.games.timegan import Timegan
@@ -35,6 +34,7 @@ from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.tasks.picture import PictureTask
 from sparring.training import Training
+from sparring.views import AdaptiveAugment, Pack, View
 from sparring.watch import EVERY, Collapsed
 
 AUGMENT_BELOW = 20_000

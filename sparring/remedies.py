@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator
 
-from sparring.views import AdaptiveAugment, DiffAugment, View
 from sparring.experiment import Experiment
 from sparring.types import DataSpec
+from sparring.views import AdaptiveAugment, DiffAugment, View
 from sparring.watch import Change
 
 

@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from sparring.agreement import ConditionMatch, MomentMatch
-from sparring.views import AdaptiveAugment, InstanceNoise, Pack
 from sparring.data.tables import Tables
 from sparring.errors import RequestError
 from sparring.experiment import Experiment
@@ -19,6 +18,7 @@ from sparring.privacy import Privacy
 from sparring.tasks.generation import Generation
 from sparring.training import Training
 from sparring.types import DataSpec
+from sparring.views import AdaptiveAugment, InstanceNoise, Pack
 
 PRIVATE = Training(privacy=Privacy(), best="none", watch=())
 PLAIN = Latent(network=Tabular(width=8, norm="layer"), latent=8)

@@ -9,12 +9,12 @@ import torch
 
 import sparring
 from sparring import cli
-from sparring.views import Pack, Sight
 from sparring.errors import RequestError
 from sparring.estimators import TableGAN
 from sparring.networks.tabular import Tabular
 from sparring.randomness import Noise
 from sparring.types import DataSpec, Span
+from sparring.views import Pack, Sight
 from tests.tables import planted
 
 EPOCHS = 40

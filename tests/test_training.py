@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from toys import engine, items
 
-from sparring.views import Pack, View
 from sparring.errors import RequestError, TrainingError
 from sparring.games import Game, Turn
 from sparring.games.latent import Latent
@@ -24,6 +23,7 @@ from sparring.run import Run
 from sparring.tasks import Task
 from sparring.training import Training, sample
 from sparring.types import Span
+from sparring.views import Pack, View
 
 SMALL = Mlp(width=16)
 PICTURE = (1, 8, 8)

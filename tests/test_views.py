@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch.nn.functional import affine_grid, grid_sample
 
 from sparring import pictures
-from sparring.views import AdaptiveAugment, DiffAugment, InstanceNoise, Pack, Sight, View
 from sparring.errors import RequestError
 from sparring.randomness import Noise
 from sparring.types import DataSpec
+from sparring.views import AdaptiveAugment, DiffAugment, InstanceNoise, Pack, Sight, View
 
 VIEWS = sorted(View.parts())
 IDLE = {

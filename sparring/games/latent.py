@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.agreement import Agreement
-from sparring.views import AdaptiveAugment, Sight, View
 from sparring.games import Game, Play, Turn
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture
@@ -19,6 +18,7 @@ from sparring.networks.mlp import Mlp
 from sparring.penalties import Constraint, Look, Penalty
 from sparring.randomness import by_position, derive, per_sample
 from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise, verdict
+from sparring.views import AdaptiveAugment, Sight, View
 
 
 class Latent(Game):

@@ -18,7 +18,7 @@ from sparring.metrics.psnr import Psnr
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16")
 
-MENDING = (*FIXED, "network.width=4", "network.depth=3", "training.optimiser.rate=0.01")
+MENDING = (*FIXED, "network.width=4", "network.blocks=1", "training.optimiser.rate=0.01")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def restoration(folder):
     source = np.random.default_rng(0)
     smooth = np.kron(source.integers(0, 256, (150, 4, 4, 3)), np.ones((1, 4, 4, 1))).astype(np.uint8)
     np.save(folder / "smooth.npy", smooth)
-    small = ("network.width=4", "network.depth=3", "network.judge.width=4")
+    small = ("network.width=4", "network.blocks=1", "network.judge.width=4")
     return {"data": folder / "smooth.npy", "task": "denoising", "settings": (*FIXED, *small)}
 
 

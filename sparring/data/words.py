@@ -32,7 +32,8 @@ class Words(DataSource):
     count: int = Field(default=14_400, ge=10, le=1_000_000, description="pairs, as many of each word")
     size: Size = Field(default=None, description="height and width of a picture; none: 32x64")
     lexicon: str | None = Field(
-        default=None, description="UTF-8 file of lines WORD<TAB>COUNTERPART; none: 72 English words and their Chinese"
+        default=None,
+        description="a UTF-8 file of lines WORD<TAB>COUNTERPART; none: 72 English words and their Chinese",
     )
     languages: tuple[str, str] = Field(default=("en", "zh-cn"), description="of words and counterparts, for fontconfig")
     fonts: tuple[str, ...] = Field(default=(), description=f"of the words: {_FACES}")

@@ -99,7 +99,7 @@ def test_alarms_and_changes_are_told_with_their_steps_and_mark_the_figures(run, 
 def test_a_restoration_shows_its_best_median_and_worst_cases(tmp_path):
     source = np.random.default_rng(0)
     pictures = np.kron(source.integers(0, 256, (150, 4, 4, 3)), np.ones((1, 4, 4, 1))).astype(np.uint8)
-    small = ("network.width=4", "network.depth=3", "network.judge.width=4")
+    small = ("network.width=4", "network.blocks=1", "network.judge.width=4")
     sparring.train(pictures, task="denoising", settings=(*FIXED, *small), steps=2, out=tmp_path / "run")
     text = text_of(report(tmp_path / "run"))
     for word in ("the best of", "the median of", "the worst of", "what was given, what was made, the truth", "psnr"):

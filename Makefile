@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 	@echo "       ('. $(BIN)/activate' puts sparring on the path; without it, call $(BIN)/sparring)"
 
 test: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-tests
 	$(BIN)/ruff check .

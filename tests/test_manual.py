@@ -1,6 +1,7 @@
 import shlex
 
 import pytest
+from rich.console import Console
 
 from sparring import cli, manual
 
@@ -25,7 +26,8 @@ def test_every_command_has_a_group_and_examples():
 
 @pytest.mark.parametrize("width", ["50", "80", "130"])
 def test_help_keeps_to_the_width_of_the_terminal(capsys, monkeypatch, width):
-    monkeypatch.setenv("COLUMNS", width)
+    # The console may have been made already, when the variable said something else.
+    monkeypatch.setattr(cli.app, "console", Console(width=int(width)))
     cli.main(["train", "--help"])
     described = capsys.readouterr().out.partition("Examples:")[0]
     assert "'{age}_{gender}_*'" in described

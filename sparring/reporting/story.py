@@ -92,18 +92,18 @@ class Story:
         """The story of a model's run."""
         run = model.run
         described, plan = run.read(run.experiment), run.read(run.plan)
-        # Alarms and changes have entries of their own, without the means of terms.
-        log = [record for record in run.records("log") if "images" in record]
-        timing = run.records("timing")
+        told, timing = run.records("log"), run.records("timing")
+        # Changes have entries of their own, without the means of terms.
+        log = [record for record in told if "images" in record]
         numbers = curves(run.records("metrics"))
         material = gather(model.experiment.task, model.experiment.data.load())
-        seen = {record["step"]: record["images"] for record in log if "images" in record}
+        seen = {record["step"]: record["images"] for record in log}
         fast = [r for r in timing if r["step"] in seen and "images_per_second" in r]
         speeds = [r["images_per_second"] for r in fast]
         return cls(
             name=run.folder.name,
-            summary=_summary(model, described, [r for r in log if "images" in r], timing),
-            findings=sorted([*findings(numbers), *watched(log)], key=lambda finding: finding.step),
+            summary=_summary(model, described, log, timing),
+            findings=sorted([*findings(numbers), *watched(told)], key=lambda finding: finding.step),
             samples=_samples(model, material),
             evolution=_evolution(run.samples),
             suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,

@@ -152,7 +152,7 @@ def mlp(facts: Facts) -> tuple[Generation, Training]:
     network, loss = Mlp(octaves=7), RelativisticPairing()
     game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=256)
     optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.99)
-    training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_300_000)
+    training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_400_000)
     return Generation(game=game, attributes=facts.attributes), training
 
 
@@ -308,7 +308,7 @@ def vae(facts: Facts) -> tuple[Generation, Training]:
         game, training = Vae(network=network, latent=64), Training(batch=32, optimiser=optimiser)
     else:
         game = Vae(network=Mlp(), latent=16)
-        training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_300_000)
+        training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_400_000)
     return Generation(game=game, attributes=facts.attributes), training
 
 

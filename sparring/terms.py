@@ -40,6 +40,10 @@ class Comparison:
     features: Callable[[Tensor], Sequence[Tensor]] | None = None
 
 
+Lesson = Callable[[nn.Module, Tensor, Noise], Scalar]
+"""A module's loss on real pictures ``(n, c, h, w)``."""
+
+
 class Term(Part):
     """The kind.
 
@@ -59,13 +63,9 @@ class Term(Part):
         """A module that the term needs, if any; it does not learn from the term."""
         return None
 
-    def learns(self) -> bool:
-        """Whether that module learns from real pictures, in a turn of its own, by :meth:`lesson`."""
-        return False
-
-    def lesson(self, network: nn.Module, real: Tensor, noise: Noise) -> Scalar:
-        """What the module minimises where it learns."""
-        raise NotImplementedError(self.name)
+    def lesson(self) -> Lesson | None:
+        """What that module minimises in a turn of its own, on real pictures; None where it does not learn."""
+        return None
 
 
 def _weighed(each: Tensor, mask: Tensor | None, hole: float) -> Scalar:
@@ -146,14 +146,10 @@ class Perceptual(Term):
     )
 
     def memory(self, spec: DataSpec) -> nn.Module:
-        return LearnedFeatures(spec.shape[0]) if self.learns() else feature_network(spec.shape[0], self.weights)
+        return feature_network(spec.shape[0], self.weights) if self.lesson() is None else LearnedFeatures(spec.shape[0])
 
-    def learns(self) -> bool:
-        return self.weights is None and self.network == "learned"
-
-    def lesson(self, network: nn.Module, real: Tensor, noise: Noise) -> Scalar:
-        assert isinstance(network, LearnedFeatures), "only that one learns"
-        return network.lesson(real, noise.uniform("spoiled"), noise.normal("noise", *real.shape[1:]))
+    def lesson(self) -> Lesson | None:
+        return _what_was_spoiled if self.weights is None and self.network == "learned" else None
 
     def __call__(self, seen: Comparison) -> Scalar:
         assert seen.features is not None, "perceptual needs the network that its memory made"
@@ -162,3 +158,8 @@ class Perceptual(Term):
         pairs = zip(seen.features(precise(seen.made)), wanted, strict=True)
         # The mean of the squared difference times the channels is the sum over channels.
         return self.weight * torch.stack([mse_loss(a, b) * a.shape[1] for a, b in pairs]).mean()
+
+
+def _what_was_spoiled(network: nn.Module, real: Tensor, noise: Noise) -> Scalar:
+    assert isinstance(network, LearnedFeatures), "only that one learns"
+    return network.lesson(real, noise.uniform("spoiled"), noise.normal("noise", *real.shape[1:]))

@@ -41,9 +41,9 @@ class Plainly(Modality):
     def decode(self, encoded: Tensor):
         return encoded.numpy()
 
-    def save(self, items, path: Path, conditions=None):
-        np.save(path, items)
-        return [path]
+    def write(self, items, path: Path, ending: str, conditions):
+        np.save(path / "samples.npy", items)
+        return [path / "samples.npy"]
 
     def preview(self, items, path: Path):
         np.save(path, items)

@@ -18,7 +18,7 @@ from sparring.networks import Architecture
 from sparring.networks.unet import Unet
 from sparring.penalties import Look, Penalty
 from sparring.randomness import per_sample
-from sparring.terms import L1, Comparison, Term
+from sparring.terms import L1, Comparison, Lesson, Term
 from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise
 
 
@@ -57,7 +57,7 @@ class Paired(Game):
 
     def turns(self, step: int) -> Sequence[Turn]:
         generate = Turn("generator", ("generator",), self._generate, counts=True)
-        lessons = [_lesson(term) for term in self.terms if term.learns()]
+        lessons = [_turn(term, lesson) for term in self.terms if (lesson := term.lesson()) is not None]
         if not self.adversary:
             return [*lessons, generate]
         lazy = [p for p in self.penalties if step % p.interval == 0]
@@ -123,12 +123,12 @@ class Paired(Game):
         return terms
 
 
-def _lesson(term: Term) -> Turn:
+def _turn(term: Term, lesson: Lesson) -> Turn:
     """The turn in which a term's own network learns from real pictures."""
     player = f"memory-{term.name}"
 
     def terms(play: Play) -> Terms:
-        return {"lesson": term.lesson(play.players[player], play.batch.target, play.noise)}
+        return {"lesson": lesson(play.players[player], play.batch.target, play.noise)}
 
     return Turn(term.name, (player,), terms)
 

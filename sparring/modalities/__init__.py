@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from torch import Tensor
 
+from sparring.errors import RequestError
+from sparring.files import write_npy, write_samples
 from sparring.modalities.asking import Asking, Nothing
 from sparring.part import Part
 from sparring.types import DataSpec
@@ -20,12 +22,14 @@ class Modality(Part):
 
     Attributes:
         at_once: items that the generator makes in one pass.
+        plural: what messages call several items.
         recipe: name of the recipe by which such data are learned where none is named.
     """
 
     kind: ClassVar[str] = "modality"
     home: ClassVar[str] = "sparring.modalities"
     at_once: ClassVar[int] = 64
+    plural: ClassVar[str] = "items"
     recipe: ClassVar[str] = "mlp"
 
     @classmethod
@@ -45,9 +49,8 @@ class Modality(Part):
     def decode(self, encoded: Tensor) -> np.ndarray:
         """What networks made, in the form and integer type of the user's items."""
 
-    @abstractmethod
-    def save(self, items: np.ndarray, path: Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
-        """Writes decoded items: into a folder, one file an item, or into one file whose ending says its form.
+    def save(self, items: Any, path: str | Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
+        """Writes decoded items: into a folder, or into one file whose ending says its form.
 
         Args:
             items: decoded items.
@@ -59,6 +62,35 @@ class Modality(Part):
 
         Raises:
             RequestError: the ending is not one of this modality's; the message names those.
+        """
+        path, conditions = Path(path), conditions or {}
+        ending = "" if path.is_dir() else path.suffix.lower()
+        if ending and ending not in self.endings():
+            raise RequestError(
+                f"'{path}': {self.plural} are written to {', '.join(self.endings())} or a folder, not {ending}"
+            )
+        if ending == ".png":
+            self.preview(items, path)
+        elif ending == ".npz":
+            write_samples(path, items, conditions)
+        elif ending == ".npy":
+            write_npy(path, items)
+        else:
+            return self.write(items, path, ending, conditions)
+        return [path]
+
+    @abstractmethod
+    def write(self, items: Any, path: Path, ending: str, conditions: dict[str, np.ndarray]) -> list[Path]:
+        """Writes decoded items in a form of the modality's own.
+
+        Args:
+            items: decoded items.
+            path: a folder, there or not, or a file.
+            ending: the file's, one of :meth:`endings` that is neither a picture nor an array; "" for a folder.
+            conditions: one array ``(n,)`` per attribute.
+
+        Returns:
+            The files that were written.
         """
 
     @abstractmethod

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sparring.errors import RequestError, TrainingError
-from sparring.files import write_atomic, write_npy, write_samples
+from sparring.files import write_atomic
 from sparring.modalities import Modality
 from sparring.types import DataSpec
 
@@ -33,6 +33,7 @@ class Image(Modality):
     """Pictures of one size, uint8 or uint16 ``(n, h, w, c)``; grey, grey with alpha, RGB or RGBA."""
 
     recipe: ClassVar[str] = "pyramid"
+    plural: ClassVar[str] = "pictures"
     height: int = Field(ge=1, description="pixels from top to bottom")
     width: int = Field(ge=1, description="pixels from left to right")
     channels: int = Field(ge=1, le=4, description="numbers a pixel: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA")
@@ -84,22 +85,8 @@ class Image(Modality):
     def _most(self) -> int:
         return 2**self.depth - 1
 
-    def save(self, items: np.ndarray, path: Path, conditions: Columns | None = None) -> list[Path]:
-        path, conditions = Path(path), conditions or {}
-        ending = path.suffix.lower()
-        if path.is_dir() or not ending:
-            return _save_folder(items, path, conditions)
-        if ending not in self.endings():
-            raise RequestError(
-                f"'{path}': pictures are written to {', '.join(self.endings())} or a folder, not {ending}"
-            )
-        if ending == ".png":
-            self.preview(items, path)
-        elif ending == ".npz":
-            write_samples(path, items, conditions)
-        else:
-            write_npy(path, items)
-        return [path]
+    def write(self, items: np.ndarray, path: Path, ending: str, conditions: Columns) -> list[Path]:
+        return _save_folder(items, path, conditions)
 
     def conformed(self, items: Any) -> np.ndarray:
         items, wanted = np.asarray(items), (self.height, self.width, self.channels)

@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sparring.errors import RequestError, TrainingError
-from sparring.files import write_atomic, write_npy, write_samples
+from sparring.files import write_atomic
 from sparring.modalities import Modality
 from sparring.types import DataSpec
 
@@ -23,6 +23,7 @@ _EDGE = 24
 class Points(Modality):
     """Points ``(n, d)`` float32, standardised by one mean a dimension and one scale for all."""
 
+    plural: ClassVar[str] = "points"
     mean: tuple[float, ...] = Field(min_length=1, description="mean of each dimension")
     scale: float = Field(
         gt=0, description="root mean square deviation over all dimensions, which keeps the ratios of distances"
@@ -63,21 +64,9 @@ class Points(Modality):
             raise TrainingError("the generator made points that are not finite; its weights have diverged")
         return (values * self.scale + np.asarray(self.mean)).astype(np.float32)
 
-    def save(self, items: np.ndarray, path: Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
-        path, conditions = Path(path), conditions or {}
-        if path.is_dir() or not path.suffix:
-            return self.save(items, path / "points.csv", conditions)
-        ending = path.suffix.lower()
-        if ending not in self.endings():
-            raise RequestError(f"'{path}': points are written to {', '.join(self.endings())} or a folder, not {ending}")
-        if ending == ".png":
-            self.preview(items, path)
-        elif ending == ".npz":
-            write_samples(path, items, conditions)
-        elif ending == ".npy":
-            write_npy(path, items)
-        else:
-            _save_csv(items, path, conditions)
+    def write(self, items: np.ndarray, path: Path, ending: str, conditions: dict[str, np.ndarray]) -> list[Path]:
+        path = path if ending else path / "points.csv"
+        _save_csv(items, path, conditions)
         return [path]
 
     def preview(self, items: np.ndarray, path: Path) -> None:

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparring.errors import RequestError, TrainingError
-from sparring.files import write_atomic, write_npy, write_samples
+from sparring.files import write_atomic
 from sparring.modalities import Modality
 from sparring.modalities.frames import pandas
 from sparring.modalities.windows import Windows
@@ -49,6 +49,7 @@ class Series(Modality):
     """
 
     recipe: ClassVar[str] = "series"
+    plural: ClassVar[str] = "series"
     titles: tuple[str, ...] = Field(min_length=1, description="the channels' names")
     kinds: tuple[str, ...] = Field(description="type of each channel")
     low: tuple[float, ...] = Field(description="least value of each channel")
@@ -175,24 +176,13 @@ class Series(Modality):
         found = np.clip(found, low, high)
         return found.astype(np.result_type(*self.kinds))
 
-    def save(self, items: np.ndarray, path: Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
-        path, conditions = Path(path), conditions or {}
-        if path.is_dir() or not path.suffix:
-            return self.save(items, path / "samples.csv", conditions)
-        ending = path.suffix.lower()
-        if ending not in self.endings():
-            raise RequestError(f"'{path}': series are written to {', '.join(self.endings())} or a folder, not {ending}")
-        if ending == ".png":
-            self.preview(items, path)
-        elif ending == ".npz":
-            write_samples(path, items, conditions)
-        elif ending == ".npy":
-            write_npy(path, items)
-        elif ending == ".parquet":
+    def write(self, items: np.ndarray, path: Path, ending: str, conditions: dict[str, np.ndarray]) -> list[Path]:
+        path, table = path if ending else path / "samples.csv", self._columns(items, conditions)
+        if ending == ".parquet":
             with write_atomic(path) as aside:
-                pandas().DataFrame(self._columns(items, conditions)).to_parquet(aside, index=False)
+                pandas().DataFrame(table).to_parquet(aside, index=False)
         else:
-            self._write_text(self._columns(items, conditions), path, "\t" if ending == ".tsv" else ",")
+            self._write_text(table, path, "\t" if ending == ".tsv" else ",")
         return [path]
 
     def _columns(self, items: np.ndarray, conditions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

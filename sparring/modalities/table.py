@@ -44,6 +44,7 @@ class Table(Modality):
     """Rows of a table, in its columns' order and types."""
 
     at_once: ClassVar[int] = 4096
+    plural: ClassVar[str] = "tables"
     recipe: ClassVar[str] = "table"
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
@@ -219,16 +220,8 @@ class Table(Modality):
         condition[:, place.choice : place.choice + width] = encoded[:, end - width : end]
         return condition
 
-    def save(self, items: Frame, path: Path, conditions: dict[str, np.ndarray] | None = None) -> list[Path]:
-        path = Path(path)
-        if path.is_dir() or not path.suffix:
-            return self.save(items, path / "samples.csv")
-        ending = path.suffix.lower()
-        if ending not in self.endings():
-            raise RequestError(f"'{path}': tables are written to {', '.join(self.endings())} or a folder, not {ending}")
-        if ending == ".png":
-            self.preview(items, path)
-            return [path]
+    def write(self, items: Frame, path: Path, ending: str, conditions: dict[str, np.ndarray]) -> list[Path]:
+        path = path if ending else path / "samples.csv"
         with write_atomic(path) as aside:
             if ending == ".parquet":
                 items.to_parquet(aside, index=False)

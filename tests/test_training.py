@@ -111,6 +111,14 @@ def test_every_optimiser_moves_both_players_and_resumes(optimiser):
         assert any(not torch.equal(before[k], after[k]) for k in before if k.startswith(player))
 
 
+@pytest.mark.parametrize("optimiser", Optimiser.parts().values())
+def test_a_learning_rate_is_held_and_then_falls_by_a_cosine(optimiser):
+    part = optimiser(rate=0.1, rate_final=0.02, rate_hold=0.6)
+    assert [part.settings(p)["lr"] for p in (0, 0.3, 0.6, 0.8, 1)] == pytest.approx([0.1, 0.1, 0.1, 0.06, 0.02])
+    assert optimiser(rate=0.1, rate_final=0.02).settings(0.5)["lr"] == pytest.approx(0.06)
+    assert optimiser(rate=0.1, rate_hold=0.5).settings(1)["lr"] == pytest.approx(0.1)
+
+
 def test_training_leaves_the_global_generator_of_torch_alone():
     torch.manual_seed(3)
     expected = torch.rand(4)

@@ -109,6 +109,13 @@ def test_the_version_is_the_packages(call):
     assert call("--version") == (0, f"{sparring.__version__}\n", "")
 
 
+def test_python_runs_the_package_as_the_command_line():
+    command = [sys.executable, "-m", "sparring", "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{sparring.__version__}\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

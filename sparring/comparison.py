@@ -10,7 +10,7 @@ import numpy as np
 
 from sparring.codec import build
 from sparring.errors import DataError, RequestError
-from sparring.experiment import Material, gather
+from sparring.experiment import Material, gather_again
 from sparring.games import Autoencoding
 from sparring.jackknife import GROUPS, Number, Taken
 from sparring.jury import Jury
@@ -145,7 +145,7 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT) -> Compar
         raise RequestError(f"compare needs at least two different runs, not {', '.join(map(str, runs)) or 'none'}")
     _refuse_unlike(models)
     first = next(iter(models.values()))
-    material = gather(first.experiment.task, first.experiment.data.load())
+    material = gather_again(first.experiment, first.modality)
     if not len(material.splits.report):
         raise DataError(f"{first.run.folder}: too few items to hold any back, so that nothing can be compared honestly")
     bench = _Bench(first, material, count)
@@ -169,7 +169,7 @@ def draw(runs: Sequence[str | Path | Model], path: Path, n: int = 36) -> None:
     """
     models = {_name(run): run if isinstance(run, Model) else load(run) for run in runs}
     first = next(iter(models.values()))
-    material = gather(first.experiment.task, first.experiment.data.load())
+    material = gather_again(first.experiment, first.modality)
     real = take(material, material.splits.report if len(material.splits.report) else material.splits.train, n).items
     if isinstance(first.experiment.task, PictureTask):
         write_sheets(*_restored(models, material, n), path)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -26,6 +26,12 @@ from sparring.types import DataSpec
 
 HOLD_BACK_FROM = 100
 """Below so many items nothing is held back: the parts would be too small to measure anything."""
+SELECT = 0.1
+"""Share of items to choose by, as many as to report on: a floor is taken at the count of what is judged."""
+_SELECT_BEFORE = 0.05
+"""That of runs whose experiment does not say it."""
+REPORT = 0.1
+"""Share of items to report on, where the data have no split of their own."""
 
 
 class Experiment(Part):
@@ -37,6 +43,18 @@ class Experiment(Part):
     task: Task = Field(default=Generation(), description="what is given and what is wanted")
     training: Training = Field(default=Training(), description="how the engine plays")
     seed: int = Field(default=0, ge=0, description="of weights, order, noise and augmentation")
+    select: float = Field(
+        default=SELECT,
+        ge=0,
+        le=0.4,
+        description="share of items to choose by, where the data have no split of their own",
+    )
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """An experiment from its JSON form; one that does not say the share of *select* keeps that of its time."""
+        said = {**value, "select": value.get("select", _SELECT_BEFORE)} if isinstance(value, dict) else value
+        return super().from_json(said)
 
     @model_validator(mode="after")
     def _nothing_leaks(self) -> "Experiment":
@@ -69,12 +87,16 @@ def _hash(digests: np.ndarray) -> str:
     return hashlib.blake2b(np.sort(digests).tobytes(), digest_size=16).hexdigest()
 
 
-def split(data: Dataset) -> Splits:
+def split(data: Dataset, select_share: float = SELECT) -> Splits:
     """Splits by content: equal items fall into the same split, whatever their order or number.
 
     The data may say themselves what each item is for. With an official test split, that is *report*, and a sixth of
-    the rest, at most as many, is *select*; else 10 % and 5 % are held back. Fewer than :data:`HOLD_BACK_FROM` items are
-    all learned from, and so are those of which most are equal.
+    the rest, at most as many, is *select*; else 10 % are held back to report on, and so many to choose by. Fewer than
+    :data:`HOLD_BACK_FROM` items are all learned from, and so are those of which most are equal.
+
+    Args:
+        data: the data set.
+        select_share: share of the items that is *select* where the data have no split of their own.
     """
     rows = np.arange(len(data))
     if data.uses is not None:
@@ -88,16 +110,17 @@ def split(data: Dataset) -> Splits:
         learn, report = rows[~data.test], rows[data.test]
         select, train = _lowest(learn, data.digests, min(len(report), len(learn) // 6))
         return Splits(train, select, report)
-    report, rest = _lowest(rows, data.digests, len(rows) // 10)
-    select, train = _lowest(rest, data.digests, len(rows) // 20)
+    report, rest = _lowest(rows, data.digests, int(len(rows) * REPORT))
+    select, train = _lowest(rest, data.digests, int(len(rows) * select_share))
     return Splits(train, select, report)
 
 
-def split_by_row(data: Dataset) -> Splits:
+def split_by_row(data: Dataset, select_share: float = SELECT) -> Splits:
     """Splits in which a row's place depends on its own content alone, as private training must have them."""
     first = np.array([int(digest[:8], 16) for digest in data.digests], np.float64) / 2**32
     rows = np.arange(len(data))
-    return Splits(rows[first >= 0.15], rows[(first >= 0.1) & (first < 0.15)], rows[first < 0.1])
+    held = REPORT + select_share
+    return Splits(rows[first >= held], rows[(first >= REPORT) & (first < held)], rows[first < REPORT])
 
 
 def _lowest(rows: np.ndarray, digests: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,15 +189,14 @@ def item_spec(task: Task, modality: Modality, conditions: Conditions | None, giv
     return spec if task.attributes else replace(spec, condition=0)
 
 
-def gather_privately(task: Task, data: Dataset, privacy: Privacy, seed: int, codec: Modality | None = None) -> Material:
-    """As :func:`gather`, with splits and a codec that keep what privacy promises.
+def private_codec(data: Dataset, privacy: Privacy, seed: int, select_share: float = SELECT) -> Modality:
+    """A codec of the *train* rows that keeps what privacy promises.
 
     Args:
-        task: what is learned.
         data: a table.
         privacy: the promise.
         seed: a secret.
-        codec: the codec where it is fitted already.
+        select_share: as for :func:`split_by_row`.
 
     Raises:
         RequestError: the data are no table.
@@ -182,21 +204,31 @@ def gather_privately(task: Task, data: Dataset, privacy: Privacy, seed: int, cod
     """
     if not isinstance(data.items, TableItems):
         raise RequestError(f"private training learns tables, and these are {data.modality}")
-    splits = split_by_row(data)
-    learned = TableItems(data.items[splits.train], data.items.kinds, data.items.rules)
-    return Material(data, splits, codec or fit_privately(learned, privacy, seed), None, None, task)
+    learned = data.items[split_by_row(data, select_share).train]
+    return fit_privately(TableItems(learned, data.items.kinds, data.items.rules), privacy, seed)
+
+
+def gather_privately(task: Task, data: Dataset, codec: Modality, select_share: float = SELECT) -> Material:
+    """As :func:`gather`, with splits that keep what privacy promises, and a :func:`private_codec`."""
+    return Material(data, split_by_row(data, select_share), codec, None, None, task)
 
 
 def gather_again(experiment: Experiment, codec: Modality) -> Material:
     """What an experiment worked on, read once more; a private codec is not learned again, for that would tell more."""
-    read, privacy = experiment.data.load(), experiment.training.privacy
-    if privacy is None:
-        return gather(experiment.task, read)
-    return gather_privately(experiment.task, read, privacy, 0, codec)
+    read, share = experiment.data.load(), experiment.select
+    if experiment.training.privacy is None:
+        return gather(experiment.task, read, select_share=share)
+    return gather_privately(experiment.task, read, codec, share)
 
 
-def gather(task: Task, data: Dataset, modality: Modality | None = None) -> Material:
+def gather(task: Task, data: Dataset, modality: Modality | None = None, *, select_share: float = SELECT) -> Material:
     """Fits the codecs, that of the items where it is not fitted yet, and splits the data.
+
+    Args:
+        task: what is learned.
+        data: the data set.
+        modality: the codec of the items where it is fitted already.
+        select_share: as for :func:`split`.
 
     Raises:
         RequestError: the task wants an attribute that the data do not have.
@@ -213,8 +245,9 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None) -> Mater
     given = None
     if task.translates and data.given is not None:
         given = Modality.find(data.modality).fit(data.given)
+    splits = split(data, select_share)
     if not asked or modality.askable():
-        return Material(data, split(data), modality, None, None, task, given)
+        return Material(data, splits, modality, None, None, task, given)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})
     encoded = torch.from_numpy(np.asarray(conditions.encode({name: data.attributes[name] for name in asked})))
-    return Material(data, split(data), modality, conditions, encoded, task)
+    return Material(data, splits, modality, conditions, encoded, task)

@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from sparring.codec import Codec, read_experiment
 from sparring.errors import RequestError, RunError
-from sparring.experiment import Experiment, Material, gather, gather_privately
+from sparring.experiment import REPORT, Experiment, Material, gather, gather_privately, private_codec
 from sparring.leaks import refuse_selection
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
@@ -107,8 +107,9 @@ def _gathered(experiment: Experiment, run: Run) -> Material:
     """What the experiment works on, read; where it is private, with the secret of the run."""
     privacy, read = experiment.training.privacy, experiment.data.load()
     if privacy is None:
-        return gather(experiment.task, read)
-    return gather_privately(experiment.task, read, privacy, secret_seed(secret(run.data), experiment.seed))
+        return gather(experiment.task, read, select_share=experiment.select)
+    codec = private_codec(read, privacy, secret_seed(secret(run.data), experiment.seed), experiment.select)
+    return gather_privately(experiment.task, read, codec, experiment.select)
 
 
 def choose_device(name: str) -> torch.device:
@@ -161,7 +162,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
         "notes": list(material.data.notes),
     }
     private = experiment.training.privacy is not None
-    told = described | ({"splits": _told_splits(material), "skipped": [], "notes": []} if private else {})
+    told = described | ({"splits": _told_splits(experiment, material), "skipped": [], "notes": []} if private else {})
     refuse_run_in_the_way(run, resume=resume, overwrite=overwrite)
     run.tidy()
     if run.exists() and not overwrite:
@@ -188,10 +189,11 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
     run.write(run.experiment, told | provenance())
 
 
-def _told_splits(material: Material) -> dict[str, Any]:
+def _told_splits(experiment: Experiment, material: Material) -> dict[str, Any]:
     """About how many private rows each split has, from the noisy count alone, and no hash of them."""
     rows = material.modality.counted()
-    shares = {"train": 1.0, "select": 0.05 / 0.85, "report": 0.1 / 0.85}
+    learned = 1 - REPORT - experiment.select
+    shares = {"train": 1.0, "select": experiment.select / learned, "report": REPORT / learned}
     return {name: {"count": round(rows * share), "hash": "private"} for name, share in shares.items()}
 
 

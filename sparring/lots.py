@@ -197,5 +197,5 @@ def held_back(model: Trained, data: Dataset, lot: Lot) -> np.ndarray:
     learned, reported = _learned(own), set(own.data.digests[own.splits.report].tolist())
     digests: list[bytes] = _digests(lot) if lot.is_table else data.digests.tolist()
     found = np.zeros(len(data), bool)
-    found[split(data).report] = True
+    found[split(data, model.experiment.select).report] = True
     return np.array([(is_own or d in reported) and d not in learned for is_own, d in zip(found, digests, strict=True)])

@@ -12,7 +12,7 @@ from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.opening import open_data, read_for, store_arrays
 from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
-from sparring.experiment import Experiment, Material, gather, gather_privately, split
+from sparring.experiment import Experiment, Material, gather, gather_privately, private_codec, split
 from sparring.leaks import refuse_networks
 from sparring.modalities import Modality
 from sparring.networks.tabular import choices_in
@@ -102,7 +102,7 @@ def propose(  # noqa: PLR0913
     codec = Modality.find(read.modality).fit(read.items)
     there = [*read.attributes, *codec.askable()]
     wanted = () if unconditional else tuple(there if attributes is None else attributes)
-    splits = split(read)
+    splits = split(read, _select_share(source, settings))
     spec = codec.spec()
     facts = recipes.Facts(read.modality, spec.shape, len(splits.train), wanted, choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "default")(facts)
@@ -111,7 +111,7 @@ def propose(  # noqa: PLR0913
     experiment = Experiment(data=source, task=played, training=training, seed=seed)
     for setting in settings:
         experiment = experiment.override(setting)
-    return Proposal(experiment, gather(experiment.task, read, codec))
+    return Proposal(experiment, gather(experiment.task, read, codec, select_share=experiment.select))
 
 
 def _several(given: str | Sequence[str] | None) -> Sequence[str] | None:
@@ -158,7 +158,9 @@ def _privately(  # noqa: PLR0913
     store: Path | None,
 ) -> Proposal:
     """An experiment on private rows, of which recipes know a noisy count alone."""
-    material = gather_privately(Task.from_json({"part": task}), read, privacy, secret_seed(secret(store), seed))
+    share = _select_share(source, settings)
+    codec = private_codec(read, privacy, secret_seed(secret(store), seed), share)
+    material = gather_privately(Task.from_json({"part": task}), read, codec, share)
     spec, count = material.modality.spec(), material.modality.counted()
     facts = recipes.Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "private")(facts)
@@ -194,3 +196,12 @@ def _settle_source(source: DataSource, settings: Sequence[str]) -> tuple[DataSou
         else:
             rest.append(setting)
     return source, rest
+
+
+def _select_share(source: DataSource, settings: Sequence[str]) -> float:
+    """The share of *select*, which must be known before the rest is resolved: recipes go by the items that are left."""
+    experiment = Experiment(data=source)
+    for setting in settings:
+        if setting.partition("=")[0].strip() == "select":
+            experiment = experiment.override(setting)
+    return experiment.select

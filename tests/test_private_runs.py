@@ -135,7 +135,7 @@ def test_what_would_leak_is_refused_before_anything_is_learned(csv, tmp_path, mo
 def test_a_rows_split_depends_on_itself_alone(csv):
     data = propose(str(csv), store=None, **ASKED).material.data
     whole = split_by_row(data)
-    assert len(whole.train) / len(data) == pytest.approx(0.85, abs=0.05)
+    assert len(whole.train) / len(data) == pytest.approx(0.8, abs=0.05)
     keep = np.arange(len(data)) != 5
     without = split_by_row(type(data)(data.items[keep], "table", [], data.digests[keep]))
     assert set(data.digests[whole.train]) - {data.digests[5]} == set(data.digests[keep][without.train]) - {

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from sparring.evaluation import Evaluation
-from sparring.experiment import Material, gather
+from sparring.experiment import Material, gather_again
 from sparring.modalities import Modality
 from sparring.modalities.image import Image
 from sparring.model import Model
@@ -96,7 +96,7 @@ class Story:
         # Changes have entries of their own, without the means of terms.
         log = [record for record in told if "images" in record]
         numbers = curves(run.records("metrics"))
-        material = gather(model.experiment.task, model.experiment.data.load())
+        material = gather_again(model.experiment, model.modality)
         seen = {record["step"]: record["images"] for record in log}
         fast = [r for r in timing if r["step"] in seen and "images_per_second" in r]
         speeds = [r["images_per_second"] for r in fast]

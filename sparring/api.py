@@ -273,6 +273,7 @@ def evaluate(  # noqa: PLR0913
     weights: str | Path | None = None,
     count: int | None = None,
     beside: str | Path | None = None,
+    best: bool = False,
 ) -> Evaluation:
     """Judges a run's model with floors, intervals and protocol.
 
@@ -285,12 +286,13 @@ def evaluate(  # noqa: PLR0913
         count: generated items; as many as the reference holds where not given.
         beside: another run of the same task, whose numbers stand in a column of their own, such as one that was
             trained without a discriminator (``game.adversary=0``).
+        best: judge the model that was best on held-back items while training, instead of the last.
 
     Raises:
         RequestError: no metric or features have that name, or the features do not suit the data.
         DataError: no items are held back to compare with.
         RunError: the folder holds no trained model.
     """
-    judge = load(run).evaluate
+    judge = load(run, best=best).evaluate
     described = {"features": features, "weights": weights}
     return judge(against=against, metrics=metrics, **described, count=count, beside=beside)

@@ -56,3 +56,9 @@ def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> b
 def best_of(run: Run) -> dict[str, Any] | None:
     """Step, metric and value of the best model, or None where none is kept."""
     return run.read(run.best / "best.json") if (run.best / "best.json").is_file() else None
+
+
+def told_of_best(run: Run) -> str:
+    """By which number the best model is the best, and of which step it is."""
+    kept = best_of(run)
+    return "" if kept is None else f"by {kept['metric']} at step {kept['step']:,}"

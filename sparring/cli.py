@@ -183,6 +183,7 @@ def evaluate(  # noqa: PLR0913
     weights: Annotated[str | None, Parameter(metavar="PATH", help="file of the weights of such features")] = None,
     count: Annotated[int | None, Parameter(metavar="N", help="how many generated items")] = None,
     beside: Annotated[Path | None, Parameter(metavar="RUN", help="another run, in a column of its own")] = None,
+    best: Annotated[bool, Parameter(help="judge the model that was best on held-back items, not the last")] = False,
     as_json: Json = False,
     plugin: Plugin = None,
 ) -> None:
@@ -191,7 +192,7 @@ def evaluate(  # noqa: PLR0913
 
     api.import_plugins(plugin or ())
     asked: dict[str, Any] = {"against": against, "metrics": separated(metrics), "count": count}
-    asked |= {"features": features, "weights": weights, "beside": beside}
+    asked |= {"features": features, "weights": weights, "beside": beside, "best": best or None}
     found = api.evaluate(run, **{name: value for name, value in asked.items() if value is not None})
     print_result(found, as_json)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sparring.best import best_of
 from sparring.codec import build
 from sparring.errors import DataError, RequestError
 from sparring.experiment import Material, gather_again
@@ -124,7 +125,7 @@ def _span(number: Number) -> str:
     return "" if number.low is None or number.high is None else f" ({number.low:.3g} to {number.high:.3g})"
 
 
-def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT) -> Comparison:
+def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: bool = False) -> Comparison:
     """Sets runs side by side.
 
     Features are fitted to the first run's training items and the reference is its *report* split, whoever is judged.
@@ -134,13 +135,15 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT) -> Compar
     Args:
         runs: folders of runs, or models.
         count: items of each side, at most.
+        best: of folders, the models that were best on held-back items while training, instead of the last.
 
     Raises:
         RequestError: fewer than two runs, two of one name, runs of items of different shapes, or pictures that are
             given in one run and made from noise or given otherwise in another.
         DataError: the first run's data hold nothing back.
+        RunError: a run has saved no model yet, or has kept no best one.
     """
-    models = {_name(run): run if isinstance(run, Model) else load(run) for run in runs}
+    models = _loaded(runs, best=best)
     if len(models) < 2:
         raise RequestError(f"compare needs at least two different runs, not {', '.join(map(str, runs)) or 'none'}")
     _refuse_unlike(models)
@@ -159,15 +162,16 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT) -> Compar
     return Comparison(tuple(models), rows, numbers, floors, tuple(differences), bench.protocol | _foreign(models))
 
 
-def draw(runs: Sequence[str | Path | Model], path: Path, n: int = 36) -> None:
+def draw(runs: Sequence[str | Path | Model], path: Path, *, n: int = 36, best: bool = False) -> None:
     """Writes one picture: real items and what each run makes, at equal places from equal latents where shapes agree.
 
     Args:
         runs: as for :func:`compare`.
         path: of a PNG file.
         n: items of each.
+        best: as for :func:`compare`.
     """
-    models = {_name(run): run if isinstance(run, Model) else load(run) for run in runs}
+    models = _loaded(runs, best=best)
     first = next(iter(models.values()))
     material = gather_again(first.experiment, first.modality)
     real = take(material, material.splits.report if len(material.splits.report) else material.splits.train, n).items
@@ -195,8 +199,13 @@ def _held(material: Material) -> np.ndarray:
     return splits.report if len(splits.report) else splits.train
 
 
-def _name(run: str | Path | Model) -> str:
-    return str(run.run.folder if isinstance(run, Model) else run).rstrip("/")
+def _loaded(runs: Sequence[str | Path | Model], *, best: bool) -> dict[str, Model]:
+    """The models by their names in the table."""
+    return {_name(m): m for m in (run if isinstance(run, Model) else load(run, best=best) for run in runs)}
+
+
+def _name(model: Model) -> str:
+    return f"{model.run.folder}{' (best)' if model.best else ''}"
 
 
 def _refuse_unlike(models: dict[str, Model]) -> None:
@@ -221,12 +230,15 @@ def _foreign(models: dict[str, Model]) -> dict[str, str]:
 
 
 def _facts(model: Model) -> dict[str, str]:
-    log = [record for record in model.run.records("log") if "images" in record]
+    log = [record["images"] for record in model.run.records("log") if "images" in record]
+    kept = best_of(model.run) if model.best else None
+    if kept is not None:
+        log = [kept["step"] * model.run.read(model.run.plan)["images_per_step"]]
     game = model.experiment.task.game
     return {
         "game": game.name,
         "players": parameters(build(model.experiment, model.codec)),
-        "items seen": f"{log[-1]['images']:,}" if log else "",
+        "items seen": f"{log[-1]:,}" if log else "",
     }
 
 

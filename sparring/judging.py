@@ -16,6 +16,7 @@ def compare(
         Path | None, Parameter(("-o", "--out"), metavar="PATH", help="the picture, .png; in the first run by default")
     ] = None,
     count: Annotated[int | None, Parameter(metavar="N", help="items of each side, at most")] = None,
+    best: Annotated[bool, Parameter(help="the models that were best on held-back items, not the last")] = False,
     as_json: Json = False,
     plugin: Plugin = None,
 ) -> None:
@@ -25,9 +26,9 @@ def compare(
     api.import_plugins(plugin or ())
     if out is not None and out.suffix.lower() != ".png":
         raise RequestError(f"-o {out}: the picture is a PNG file; give a name that ends in .png")
-    found = comparison.compare(runs, **({} if count is None else {"count": count}))
+    found = comparison.compare(runs, **({} if count is None else {"count": count}), best=best)
     picture = out or runs[0] / "comparison.png"
-    comparison.draw(runs, picture)
+    comparison.draw(runs, picture, best=best)
     if as_json:
         print_json(found.to_json() | {"picture": str(picture)})
     else:

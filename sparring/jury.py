@@ -53,12 +53,12 @@ class Jury:
             task: what the model is for.
             data: the data set.
             metrics: those that are wished; the task's, else all that rank, where none are named.
-            features: those that are wished.
+            features: those that are wished; suited to the data where they have no settings of their own.
             count: items to be generated.
         """
         modality = data.modality
         beaten = task.baselines or [b for b in ranked(Baseline.parts().values(), modality) if b.paired == task.paired]
-        described = (features,) if features is not None else tuple(_features(data))
+        described = tuple(_features(data)) if features is None else (_suited(features, data),)
         taken = _about(metrics, data) if metrics else _defaults(task, data)
         own = tuple(part for part in _features(data) if part.own_classes)
         return cls(taken, described, tuple(part() for part in beaten), count, classifiers=own)
@@ -140,6 +140,11 @@ def wished(metrics: Sequence[str], features: str | None, weights: str | Path | N
 
 def _features(data: Dataset) -> list[Features]:
     return [part.suggested(len(data)) for part in ranked(Features.parts().values(), data.modality)]
+
+
+def _suited(features: Features, data: Dataset) -> Features:
+    """Named features as they are suggested for the data; those that were set by hand are left as they are."""
+    return type(features).suggested(len(data)) if features == type(features)() else features
 
 
 def _defaults(task: Task, data: Dataset) -> tuple[Metric, ...]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sparring.applying import Applied, apply_to
 from sparring.archive import keep, weights_of
 from sparring.augmenting import Augmented
+from sparring.best import told_of_best
 from sparring.chunked import by_chunks
 from sparring.codec import Codec, build, filled, read_experiment, refuse_misfit
 from sparring.data import Dataset, DataSource, Decoded
@@ -49,10 +50,11 @@ class Model:
         modality: the codec of items.
         conditions: the codec of attributes, or None where nothing can be asked for.
         codec: both, and the codec of what items are made from.
+        best: whether it is the run's best model instead of the last.
     """
 
-    def __init__(self, run: Run, experiment: Experiment, codec: Codec, players: nn.ModuleDict):
-        self.run, self.experiment, self.codec = run, experiment, codec
+    def __init__(self, run: Run, experiment: Experiment, codec: Codec, players: nn.ModuleDict, *, best: bool = False):
+        self.run, self.experiment, self.codec, self.best = run, experiment, codec, best
         self.modality, self.conditions = codec.modality, codec.conditions
         self._players = players
 
@@ -239,10 +241,18 @@ class Model:
         judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
         split = "report" if against is None else f"all of {against}"
-        found = replace(found, protocol=found.protocol | {"reference_split": split})
-        if not metrics and all(asked is None for asked in (against, count, features, weights, beside)):
+        found = replace(found, protocol=found.protocol | {"reference_split": split} | self._which())
+        usual = not metrics and all(asked is None for asked in (against, count, features, weights, beside))
+        if usual and not self.best:
             keep(self.run, found)
         return found
+
+    def _which(self) -> dict[str, str]:
+        """Which of the run's models is judged, where it is not the last."""
+        if not self.best:
+            return {}
+        judge = " (with the last discriminator)" if self.experiment.task.game.adversarial else ""
+        return {"model": f"the best, {told_of_best(self.run)}{judge}"}
 
     def _rival(self, run: str | Path) -> "Model":
         """Another run's model of the same task on items of the same kind."""
@@ -325,4 +335,5 @@ def load(run: str | Path, *, device: str = "cpu", best: bool = False) -> Model:
     codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
     weights = weights_of(folder, best=best)
     averaged = filled(experiment, codec, folder.read_tensors(weights), weights)
-    return Model(folder, experiment, codec, averaged.to(torch.device(device)).requires_grad_(False).eval())
+    players = averaged.to(torch.device(device)).requires_grad_(False).eval()
+    return Model(folder, experiment, codec, players, best=best)

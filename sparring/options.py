@@ -81,7 +81,8 @@ class Place:
     """Options that say where training writes and computes: keywords of ``sparring.train``."""
 
     out: Annotated[
-        Path | None, Parameter(metavar="RUN", help="the run's folder; runs/<data>-<task>-<n> by default")
+        Path | None,
+        Parameter(("-o", "--out"), metavar="RUN", help="the run's folder; runs/<data>-<task>-<n> by default"),
     ] = None
     device: Device = None
     resume: Annotated[bool | None, Parameter(help="go on where the run in --out stopped")] = None

@@ -1,4 +1,5 @@
 import json
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -6,9 +7,11 @@ import pytest
 import torch
 
 from sparring import evaluation
-from sparring.api import sample
+from sparring.api import evaluate, sample, train
+from sparring.archive import kept
 from sparring.best import best_of, chosen, keep_if_best
 from sparring.cli import main
+from sparring.comparison import compare
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation, Row
 from sparring.learning import steps
@@ -90,10 +93,7 @@ def test_numbers_over_time_and_the_best_model_are_the_same_after_resuming(tmp_pa
 
 
 def check_sampling_of_the_best(folder):
-    run = Run(folder)
-    kept = run.read_tensors(run.best / "generator.safetensors")
-    kept = {name: torch.zeros_like(value) for name, value in kept.items()}
-    run.write_tensors(run.best / "generator.safetensors", kept)
+    zero_the_best(Run(folder))
     assert len(np.unique(sample(folder, 3, best=True))) == 1
     assert len(np.unique(sample(folder, 3))) > 1
     assert main(["sample", str(folder), "--best", "-n", "2", "-o", str(folder / "best.npy")]) == 0
@@ -106,3 +106,50 @@ def test_a_run_without_a_best_model_says_so(tmp_path):
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["step"] == 2
     with pytest.raises(RunError, match="leave out --best"):
         load(tmp_path, best=True)
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory):
+    """A run whose best model is of its first reading, and whose weights there were set to zero."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    items = np.random.default_rng(0).integers(0, 256, (240, 8, 8, 1), dtype=np.uint8)
+    train(items, recipe="dense", settings=(*FIXED, "training.measure=16"), steps=2, out=folder)
+    zero_the_best(Run(folder))
+    return folder
+
+
+def zero_the_best(run):
+    weights = run.read_tensors(run.best / "generator.safetensors")
+    weights = {name: torch.zeros_like(value) for name, value in weights.items()}
+    run.write_tensors(run.best / "generator.safetensors", weights)
+
+
+def test_judging_the_best_model_leaves_what_is_kept_of_the_last_one(blank):
+    last = evaluate(blank)
+    best = evaluate(blank, best=True)
+    assert kept(Run(blank)).rows == last.rows != best.rows
+    assert "model" not in last.protocol
+    step = best_of(Run(blank))["step"]
+    assert best.protocol["model"] == f"the best, by kid[random-conv] at step {step} (with the last discriminator)"
+
+
+def test_the_best_models_are_judged_and_compared_by_the_command_line(blank, tmp_path, capsys):
+    words = ["evaluate", str(blank), "--metrics", "sharpness", "--json"]
+    values = []
+    for more in ([], ["--best"]):
+        assert main([*words, *more]) == 0
+        values.append(json.loads(capsys.readouterr().out)["metrics"][0]["value"])
+    assert values[1] < 1e-6 < values[0]
+    other = tmp_path / "other"
+    shutil.copytree(blank, other)
+    assert main(["compare", str(blank), str(other), "--best", "--json", "-o", str(tmp_path / "both.png")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["runs"] == [f"{blank} (best)", f"{other} (best)"]
+    assert all(number["value"] < 1e-6 for number in told["metrics"]["sharpness"].values())
+    assert set(told["facts"]["items seen"].values()) == {f"{16 * best_of(Run(blank))['step']}"}
+
+
+def test_a_run_can_be_compared_with_its_own_best_model(blank):
+    found = compare([blank, load(blank, best=True)])
+    assert found.runs == (str(blank), f"{blank} (best)")
+    assert found.numbers["sharpness"][str(blank)].value > found.numbers["sharpness"][f"{blank} (best)"].value

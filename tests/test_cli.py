@@ -44,7 +44,7 @@ def trained(pictures, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "shades"
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(["train", str(pictures), "--out", str(run), "--steps", "3", *QUICK])
+        code = cli.main(["train", str(pictures), "-o", str(run), "--steps", "3", *QUICK])
     assert code == 0, err.getvalue()
     return run, out.getvalue(), err.getvalue()
 
@@ -93,6 +93,14 @@ def test_help_imports_nothing_heavy(words):
     done = subprocess.run([sys.executable, "-c", program, *words], env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"Usage: sparring" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wherever_a_result_can_be_put_the_short_option_does_it_too(call, command):
+    _, out, _ = call(command, "--help")
+    entries = [line for line in out.splitlines() if line.startswith("  --out")]
+    assert all(line.startswith("  --out, -o ") for line in entries)
+    assert bool(entries) == (command in {"train", "sample", "apply", "augment", "compare", "report"})
 
 
 def test_help_names_what_works_and_nothing_else(call):

@@ -148,6 +148,15 @@ def test_the_first_features_that_do_not_refuse_are_taken():
     assert labelled.fit(items, np.arange(120) % 2).name == "classifier"
 
 
+def test_features_by_name_are_those_of_an_evaluation_without_names():
+    data = pictures().data
+    suggested = next(part for part in Jury.of(Generation(), data).features if part.name == "classifier")
+    assert Jury.of(Generation(), data, features=wished([], "classifier", None)["features"]).features == (suggested,)
+    assert suggested != Classifier()
+    by_hand = Classifier(width=8)
+    assert Jury.of(Generation(), data, features=by_hand).features == (by_hand,)
+
+
 def test_features_that_were_asked_for_say_why_they_cannot_be_had():
     material = pictures()
     with pytest.raises(RequestError, match="classifier features: the data have no labels"):

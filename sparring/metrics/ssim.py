@@ -62,10 +62,7 @@ class Ssim(Metric):
 def similarities(made: Float[np.ndarray, "n h w c"], truth: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
     """The similarity of each picture, 255 the highest value."""
     count, channels = len(made), made.shape[-1]
-    x, y = (
-        torch.from_numpy(np.ascontiguousarray(side.transpose(0, 3, 1, 2))).flatten(0, 1)[:, None]
-        for side in (made, truth)
-    )
+    x, y = _planes(made), _planes(truth)
     means = [_blurred(view) for view in (x, y)]
     spreads = [_blurred(view * view) - mean * mean for view, mean in zip((x, y), means, strict=True)]
     together = _blurred(x * y) - means[0] * means[1]

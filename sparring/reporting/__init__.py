@@ -42,6 +42,7 @@ def report(run: str | Path | Model, out: str | Path | None = None) -> Path:
 def _judged(model: Model) -> tuple[Evaluation | None, str]:
     """A whole evaluation of the model, or why there can be none."""
     try:
-        return (kept(model.run) or model.evaluate()), ""
+        # What is kept is of the last model.
+        return ((None if model.best else kept(model.run)) or model.evaluate()), ""
     except DataError as refusal:
         return None, str(refusal)

@@ -15,9 +15,8 @@ import numpy as np
 from sparring.audit import suspects
 from sparring.errors import DataError
 from sparring.experiment import Material
-from sparring.jackknife import Taken
 from sparring.jury import Jury
-from sparring.metrics import Evidence, Metric, Reading, Specimens
+from sparring.metrics import Evidence, Metric, Specimens
 from sparring.metrics.discriminator import Discriminator
 from sparring.metrics.features import FittedFeatures
 from sparring.metrics.pixel_memorisation import PixelMemorisation
@@ -234,25 +233,12 @@ def _rows(
                 for name, reading in metric(sides.train, sides.test, beaten).items():
                     beside.setdefault(name, {})[title] = reading.value
         judged = sides.plenty if metric.plenty else sides.fake
-        for name, reading in _readings(metric, sides, judged).items():
+        for name, reading in metric(sides.train, sides.test, judged).items():
             values = beside.get(name, {})
             floor = values.pop("floor", None)
             title = _title(metric, name, eyes.classifier if metric.classed else eyes.features)
             rows.append(Row(title, reading.value, reading.low, reading.high, floor, reading.better, values))
     return rows, refused
-
-
-def _readings(metric: Metric, sides: Sides, judged: Evidence) -> dict[str, Reading]:
-    """A metric's numbers, with intervals by groups where it has none of its own."""
-    if not metric.regrouped:
-        return metric(sides.train, sides.test, judged)
-    taken = Taken(metric, sides.train, sides.test, {"": judged})
-    numbers = {name: taken.number(name, "") for name in taken.better}
-    ends = {
-        name: (None, None) if n.low is None or n.high is None else (max(0.0, n.low), min(1.0, n.high))
-        for name, n in numbers.items()
-    }
-    return {name: Reading(n.value, *ends[name], taken.better[name]) for name, n in numbers.items()}
 
 
 def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:

@@ -79,7 +79,7 @@ def _rest(side: Evidence, group: int) -> Evidence:
 def _part(side: Evidence, kept: np.ndarray) -> Evidence:
     """The items that are kept, ``(n,)`` bool, with all that belongs to each."""
     rows = np.flatnonzero(kept)
-    there = {f.name: getattr(side, f.name) for f in fields(side) if f.init and f.name != "threshold"}
+    there = {f.name: getattr(side, f.name) for f in fields(side) if f.init and f.name not in ("threshold", "whole")}
     return replace(side, **{name: _rows(values, rows) for name, values in there.items() if values is not None})
 
 

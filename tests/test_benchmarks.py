@@ -30,6 +30,7 @@ from benchmarks import (
     tutorial,
 )
 from benchmarks.ledger import Ledger, Measurement
+from sparring.metrics import Evidence
 from sparring.metrics.kernel import Kid
 from sparring.run import Run
 
@@ -308,9 +309,11 @@ def test_the_cost_of_readings_is_their_share_of_the_time_of_a_run(tmp_path):
 
 
 def test_intervals_that_are_too_narrow_are_seen_to_miss(monkeypatch):
-    case = intervals.Case("points", lambda source, count, strength: source.normal(strength, 1, (count, 2)), 0.3)
-    monkeypatch.setattr(intervals, "VERY_MANY", 1200)
-    monkeypatch.setattr(intervals, "METRICS", (Kid(),))
+    def points(source, count, strength):
+        rows = source.normal(strength, 1, (count, 2))
+        return Evidence(rows, rows)
+
+    case = intervals.Case("points", points, 0.3, (Kid(),), many=60)
     (honest,) = [held for name, held, *_ in intervals.hits(case, 60, 40, 0) if name == "kid"]
     assert honest > 32
     taken = Kid.__call__

@@ -75,6 +75,7 @@ class Evidence:
         given: what each item was made from, ``(n, ...)``, or None.
         truth: what each item should have been, ``(n, ...)``, or None where there is no such thing.
         threshold: score above which the discriminator takes an item for real, or None where its loss knows none.
+        whole: all items of this side, where ``items`` are a part of them and the rest can be compared with too.
     """
 
     items: Items
@@ -86,6 +87,7 @@ class Evidence:
     given: np.ndarray | None = None
     truth: np.ndarray | None = None
     threshold: float | None = None
+    whole: Items | None = None
     _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -127,7 +129,6 @@ class Metric(Part):
         judging: whether it looks at the judged items; a number of real items alone has neither floor nor baselines.
         classed: whether it asks for the class of each item by a classifier of the data's own labels.
         plenty: whether it takes as many judged items as the model learned from, not as many as the reference holds.
-        regrouped: whether its numbers, all shares, get their intervals in an evaluation: a jackknife of both sides.
         learns: whether it learns from the judged items: its floor is then that of what the model learned from.
     """
 
@@ -144,7 +145,6 @@ class Metric(Part):
     classed: ClassVar[bool] = False
     plenty: ClassVar[bool] = False
     learns: ClassVar[bool] = False
-    regrouped: ClassVar[bool] = False
 
     def about(self, data: Dataset) -> Self | None:
         """The metric with what is known of the data filled in; None where it has nothing to say of such data."""

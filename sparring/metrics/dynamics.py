@@ -1,5 +1,6 @@
 """How series move: correlations over time and between channels, marginals, spectra; each against held-back windows."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -8,16 +9,29 @@ from pydantic import Field
 
 from sparring.data import Items
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.randomness import derive
+from sparring.metrics.witness import (
+    GROUPS,
+    Parts,
+    absolute,
+    largest_of,
+    mean_of,
+    stretches,
+    without_each,
+    witnessed,
+)
 
 LEAST = 4
 """Windows of a side below which nothing is said."""
-DRAWS = 200
-"""Draws of the bootstrap."""
+_BINS = 256
+"""Parts of equal counts into which a channel's values are cut for a witness."""
 
 Scaled = Float[np.ndarray, "n t c"]
-Sums = Float[np.ndarray, "n k 2"]
-"""For each window and number: what is summed above and below a fraction's bar."""
+Sums = Float[np.ndarray, "n k 3"]
+"""For each window and correlation: the sum of products, and of squares of either factor."""
+_COVERS = (
+    "interval: for very many windows, from a witness chosen on one half and judged on the other up to the value's own "
+    "end, twenty stretches of windows of both sides; too narrow where windows of different stretches are alike"
+)
 
 
 def refusal(train: Evidence, test: Evidence, fake: Evidence, *, steps: int = 2) -> str | None:
@@ -59,8 +73,8 @@ class Autocorrelation(Metric):
     rank: ClassVar[int | None] = 10
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
-        "mean over lags and channels of the absolute difference, around each side's own means; interval: bootstrap of "
-        "windows of both sides, too narrow where windows overlap"
+        "mean over lags and channels of the absolute difference, around each side's own means; the value grows as "
+        f"counts shrink; {_COVERS}"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -68,10 +82,10 @@ class Autocorrelation(Metric):
 
     def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
         sides = scaled(train, test, fake)
-        found = {"autocorrelation-error": _difference([_lagged(side, self.lags) for side in sides], self.name)}
+        found = {"autocorrelation-error": _difference([_lagged(side, self.lags) for side in sides])}
         if sides[0].shape[1] > 2:
             changes = [_lagged(np.diff(side, axis=1), self.lags) for side in sides]
-            found["autocorrelation-error-changes"] = _difference(changes, self.name)
+            found["autocorrelation-error-changes"] = _difference(changes)
         return found
 
 
@@ -96,7 +110,7 @@ class CrossCorrelation(Metric):
             return {"cross-correlation-error": Reading(0.0)}
         found = {"cross-correlation-error": [_crossed(side) for side in sides]}
         found["cross-correlation-error-changes"] = [_crossed(np.diff(side, axis=1)) for side in sides]
-        return {name: _difference(sums, self.name) for name, sums in found.items()}
+        return {name: _difference(sums) for name, sums in found.items()}
 
 
 class ChannelWasserstein(Metric):
@@ -106,7 +120,9 @@ class ChannelWasserstein(Metric):
     modalities: ClassVar[tuple[str, ...]] = ("series",)
     rank: ClassVar[int | None] = 30
     quick: ClassVar[bool] = True
-    protocol: ClassVar[str] = "first Wasserstein distance of all steps together; mean and largest over channels"
+    protocol: ClassVar[str] = (
+        f"first Wasserstein distance of all steps together; mean and largest over channels; {_COVERS}"
+    )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         return refusal(train, test, fake)
@@ -114,9 +130,13 @@ class ChannelWasserstein(Metric):
     def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
         real, made = scaled(train, test, fake)
         found = [wasserstein(real[..., i].ravel(), made[..., i].ravel()) for i in range(real.shape[2])]
+        parts = [_binned(real[..., i], made[..., i]) for i in range(real.shape[2])]
+        kept = [part for part in parts if part is not None]
+        whole = np.concatenate(kept, 1) if len(kept) == len(found) else None
+        over = [absolute] * len(kept), [part.shape[1] for part in kept]
         return {
-            "channel-wasserstein": Reading(float(np.mean(found))),
-            "channel-wasserstein-largest": Reading(float(np.max(found))),
+            "channel-wasserstein": witnessed(whole, mean_of(*over), float(np.mean(found))),
+            "channel-wasserstein-largest": witnessed(whole, largest_of(*over), float(np.max(found))),
         }
 
 
@@ -128,16 +148,22 @@ class Spectrum(Metric):
     rank: ClassVar[int | None] = 40
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
-        "periodograms with Hann's window, averaged over windows; a millionth of the reference's mean power is added"
+        "periodograms with Hann's window, averaged over windows; a millionth of the reference's mean power is added; "
+        f"{_COVERS}"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         return refusal(train, test, fake)
 
     def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
-        real, made = (_power(side) for side in scaled(train, test, fake))
-        floor = 1e-6 * max(float(real.mean()), 1e-12)
-        return {"spectrum-error": Reading(float(np.abs(np.log10(made + floor) - np.log10(real + floor)).mean()))}
+        powers = [_power(side) for side in scaled(train, test, fake)]
+        floor = 1e-6 * max(float(powers[0].mean()), 1e-12)
+
+        def decades(sums: np.ndarray) -> np.ndarray:
+            return np.log10(sums[..., 0] / sums[..., 1] + floor).ravel()
+
+        counted = [np.stack([power, np.ones_like(power)], -1) for power in powers]
+        return {"spectrum-error": _apart(counted, decades)}
 
 
 def wasserstein(real: Float[np.ndarray, " m"], made: Float[np.ndarray, " n"]) -> float:
@@ -147,9 +173,9 @@ def wasserstein(real: Float[np.ndarray, " m"], made: Float[np.ndarray, " n"]) ->
     return float((np.abs(below[0] - below[1]) * np.diff(every)).sum())
 
 
-def _power(side: Scaled) -> Float[np.ndarray, "f c"]:
+def _power(side: Scaled) -> Float[np.ndarray, "n f c"]:
     centred = (side - side.mean(1, keepdims=True)) * np.hanning(side.shape[1] + 2)[1:-1, None]
-    return (np.abs(np.fft.rfft(centred, axis=1)) ** 2).mean(0)
+    return np.abs(np.fft.rfft(centred, axis=1)) ** 2
 
 
 def _lagged(side: Scaled, lags: int) -> Sums:
@@ -158,33 +184,62 @@ def _lagged(side: Scaled, lags: int) -> Sums:
     square = (centred**2).mean(1)
     products = []
     for lag in range(1, min(lags, side.shape[1] - 1) + 1):
-        products.append(np.stack([(centred[:, lag:] * centred[:, :-lag]).mean(1), square], -1))
+        products.append(np.stack([(centred[:, lag:] * centred[:, :-lag]).mean(1), square, square], -1))
     return np.concatenate(products, 1)
 
 
 def _crossed(side: Scaled) -> Sums:
-    """Products of pairs of channels, and the roots of their mean squares."""
+    """Products of pairs of channels, and squares of both."""
     centred = side - side.mean((0, 1))
-    deviations = np.sqrt((centred**2).mean((0, 1)))
+    squares = (centred**2).mean(1)
     first, second = np.triu_indices(side.shape[2], 1)
     products = (centred[..., first] * centred[..., second]).mean(1)
-    return np.stack([products, np.broadcast_to(deviations[first] * deviations[second], products.shape)], -1)
+    return np.stack([products, squares[:, first], squares[:, second]], -1)
 
 
-def _fractions(sums: Sums, weights: Float[np.ndarray, "b n"]) -> Float[np.ndarray, "b k"]:
-    above, below = (weights @ sums[..., i] for i in range(2))
+def _correlations(sums: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, " k"]:
+    below = np.sqrt(np.maximum(sums[:, 1], 0) * np.maximum(sums[:, 2], 0))
     # Nothing that moves is correlated with nothing.
-    return np.where(below > 1e-12, above / np.maximum(below, 1e-12), 0.0).clip(-1, 1)
+    return np.where(below > 1e-12, sums[:, 0] / np.maximum(below, 1e-12), 0.0).clip(-1, 1)
 
 
-def _difference(sides: list[np.ndarray], name: str) -> Reading:
-    """Mean absolute difference of two sides' fractions, with the bootstrap's standard error."""
-    drawn = []
-    for number, sums in enumerate(sides):
-        source = np.random.Generator(np.random.Philox(key=derive(number, name)))
-        count = len(sums)
-        shares = source.multinomial(count, np.full(count, 1 / count), DRAWS) / count
-        drawn.append(_fractions(sums, np.concatenate([np.full((1, count), 1 / count), shares])))
-    distances = np.abs(drawn[0] - drawn[1]).mean(1)
-    value, spread = float(distances[0]), 1.96 * float(distances[1:].std())
-    return Reading(value, max(0.0, value - spread), value + spread)
+def _difference(sides: list[np.ndarray]) -> Reading:
+    """Mean absolute difference of two sides' correlations."""
+    return _apart(sides, _correlations)
+
+
+def _apart(sides: list[np.ndarray], of: Callable[[np.ndarray], np.ndarray]) -> Reading:
+    """Mean absolute difference of numbers of two sides' sums over windows, ``(n, ...)`` each."""
+    real, made = (of(side.sum(0)) for side in sides)
+    parts = [_pseudo(side, of) for side in sides]
+    apart = None if parts[0] is None or parts[1] is None else parts[1] - parts[0]
+    return witnessed(apart, lambda apart: absolute(apart) / len(apart), float(np.abs(made - real).mean()))
+
+
+def _pseudo(side: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> Parts | None:
+    group = stretches(len(side))
+    if group is None:
+        return None
+    return without_each(np.add.reduceat(side, np.searchsorted(group, np.arange(GROUPS)), axis=0), of)
+
+
+def _binned(real: Float[np.ndarray, "m t"], made: Float[np.ndarray, "n t"]) -> Parts | None:
+    """Integrals of the difference of two distribution functions over parts of the line, for each group of windows."""
+    every = np.concatenate([real.ravel(), made.ravel()])
+    edges = np.unique(np.quantile(every, np.linspace(0, 1, _BINS + 1)))
+    sides = [_areas(side, edges) for side in (real, made)]
+    return None if sides[0] is None or sides[1] is None else sides[1] - sides[0]
+
+
+def _areas(side: Float[np.ndarray, "n t"], edges: Float[np.ndarray, " e"]) -> Parts | None:
+    """The integral of each group's distribution function between neighbouring edges; none lies outside of them."""
+    group = stretches(len(side))
+    if group is None or len(edges) < 2:
+        return None if group is None else np.zeros((GROUPS, 1))
+    bins = len(edges) - 1
+    place = np.clip(np.searchsorted(edges, side, "right") - 1, 0, bins - 1)
+    key = (group[:, None] * bins + place).ravel()
+    inside = np.bincount(key, (edges[place + 1] - side).ravel(), GROUPS * bins).reshape(GROUPS, bins)
+    counts = np.bincount(key, minlength=GROUPS * bins).reshape(GROUPS, bins)
+    before = np.cumsum(counts, 1) - counts
+    return (inside + before * np.diff(edges)) / counts.sum(1, keepdims=True)

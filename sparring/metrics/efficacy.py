@@ -11,7 +11,7 @@ from pydantic import Field
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.discriminator import area
 from sparring.metrics.intervals import around
-from sparring.metrics.rows import LEAST, Rows, refusal
+from sparring.metrics.rows import LEAST, Rows, equal_rows, refusal
 from sparring.modalities.frames import numbers
 
 Matrix = Float[np.ndarray, "n d"]
@@ -205,8 +205,9 @@ class NearestRow(Metric):
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     rank: ClassVar[int | None] = 60
     protocol: ClassVar[str] = (
-        "distance in scaled numbers and words as ones, as many training as reference rows, ties as half; interval: "
-        "score interval of a share (Wilson); exact copies: shares of judged rows that are equal to a training row"
+        "distance in scaled numbers and words as ones, as many training as reference rows, ties as half; "
+        "copied-rows: share of judged rows that equal a training row in every column, identifiers too, of "
+        "all that were learned from; intervals: score interval of a share (Wilson), the real rows held fixed"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -221,8 +222,8 @@ class NearestRow(Metric):
         near, far = (nearest(made[: self.most], _thin(side, count)) for side in (learned, held))
         closer = float((near < far - 1e-9).sum() + (np.abs(near - far) <= 1e-9).sum() / 2)
         found = share(round(closer), len(near), "lower")
-        copies = share(int((nearest(made[: self.most], _thin(learned, self.most)) < 1e-6).sum()), len(near), "lower")
-        return {"nearer-to-training": found, "copied-rows": copies}
+        copied = equal_rows(fake.items, train.items if train.whole is None else train.whole)
+        return {"nearer-to-training": found, "copied-rows": share(int(copied.sum()), len(copied), "lower")}
 
 
 def _thin(rows: Matrix, count: int) -> np.ndarray:

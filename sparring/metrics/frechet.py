@@ -3,22 +3,18 @@
 With the features of the real Inception network it is called FID; with any others the name says which.
 """
 
-from statistics import NormalDist
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import NORMAL
+from sparring.metrics.intervals import VERY_MANY, reaching
 from sparring.randomness import derive
 
 Matrix = Float[np.ndarray, "d d"]
 Vector = Float[np.ndarray, " d"]
 Rows = Float[np.ndarray, "n d"]
-
-VERY_MANY = 100_000
-"""Items of each side whose distance the interval is for."""
 
 RANK = 1e-10
 """Eigenvalues below this part of the greatest are taken for rounding."""
@@ -109,21 +105,11 @@ def measured(real: Float[np.ndarray, "m d"], made: Rows) -> Reading:
         parts = [[side[part::2] for side in shuffled] for part in (0, 1)]
         halves = [_corrected(_expand(*part), *map(len, part)) for part in parts]
         value -= (np.mean(halves) - value) / 3
-    return _reading(whole.value, float(value), float(np.sqrt(max(whole.spread - whole.second, whole.second))))
+    return reaching(whole.value, float(value), float(np.sqrt(max(whole.spread - whole.second, whole.second))))
 
 
 def _corrected(found: Expansion, *counts: int) -> float:
     return found.value - sum(bias * (1 / n - 1 / VERY_MANY) for bias, n in zip(found.bias, counts, strict=True))
-
-
-def _reading(value: float, unbiased: float, error: float) -> Reading:
-    """An interval that misses in 5 %, at both ends together where the value is not beyond the upper one."""
-    if error == 0:
-        return Reading(value, value, value)
-    beyond = NormalDist().cdf((unbiased - value) / error)
-    width = NORMAL if value < unbiased + NORMAL * error else -NormalDist().inv_cdf(0.05 - beyond)
-    low, high = unbiased - width * error, unbiased + width * error
-    return Reading(value, min(value, max(0.0, float(low))), max(value, float(high)))
 
 
 def _expand(real: Float[np.ndarray, "m d"], made: Rows) -> Expansion:

@@ -21,8 +21,9 @@ class InceptionScore(Metric):
 
     rank: ClassVar[int | None] = 40
     protocol: ClassVar[str] = (
-        "probabilities of the evaluation's classifier, all items in one split; interval: normal on the logarithm, by "
-        "each item's influence"
+        "probabilities of the evaluation's classifier, all items in one split; interval: for very many items, normal "
+        "on the logarithm by each item's influence, after the bias of the mean prediction is taken off; it "
+        "reaches to the value"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -40,9 +41,12 @@ class InceptionScore(Metric):
         divergences = item_divergences(fake.probabilities)
         log, error = float(divergences.mean()), standard_error(divergences)
         classes = float(fake.probabilities.shape[1])
-        low, high = np.exp(log - NORMAL * error), np.exp(log + NORMAL * error)
+        # The items' own mean is nearer to them than that of very many, by half the spread of each class over its mean.
+        mean, spread = fake.probabilities.mean(0), fake.probabilities.var(0)
+        unbiased = log + float((spread / np.maximum(mean, 1e-300)).sum()) / (2 * len(divergences))
+        low, high = np.exp(unbiased - NORMAL * error), np.exp(unbiased + NORMAL * error)
         value = min(classes, float(np.exp(log)))
-        reading = Reading(value, max(1.0, float(low)), min(classes, float(high)), "higher")
+        reading = Reading(value, min(value, max(1.0, float(low))), max(value, min(classes, float(high))), "higher")
         return {self.name: reading}
 
 

@@ -1,6 +1,7 @@
 """95 % intervals of means and shares."""
 
-from typing import Literal
+from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from sparring.metrics import Reading
 
 NORMAL = 1.959963984540054
 """Half the width of the central 95 % of a standard normal."""
+
+VERY_MANY = 100_000
+"""Items of each side whose number an interval is for where the number changes with the count."""
 
 
 def standard_error(*influences: np.ndarray) -> float:
@@ -27,6 +31,19 @@ def around(
     return Reading(float(value), float(max(low, within[0])), float(min(high, within[1])), better)
 
 
+def reaching(value: float, unbiased: float, error: float) -> Reading:
+    """An interval around a number without bias that reaches to the value, which carries the bias of its counts.
+
+    It misses in 5 %, at both ends together where the value is not beyond the upper one.
+    """
+    if error == 0:
+        return Reading(value, value, value)
+    beyond = NormalDist().cdf((unbiased - value) / error)
+    width = NORMAL if value < unbiased + NORMAL * error else -NormalDist().inv_cdf(0.05 - beyond)
+    low, high = unbiased - width * error, unbiased + width * error
+    return Reading(value, min(value, max(0.0, float(low))), max(value, float(high)))
+
+
 def share(
     hits: float, count: int, better: Literal["lower", "higher", ""] = "higher", draws: float | None = None
 ) -> Reading:
@@ -38,9 +55,39 @@ def share(
         better: which end is.
         draws: independent draws that tell as much as the items, where these depend on each other.
     """
-    draws = count if draws is None else draws
-    value, weight = hits / count, NORMAL**2 / draws
-    centre = (value + weight / 2) / (1 + weight)
-    half = NORMAL * np.sqrt(value * (1 - value) / draws + weight / (4 * draws)) / (1 + weight)
-    low, high = min(value, max(0.0, float(centre - half))), max(value, min(1.0, float(centre + half)))
-    return Reading(value, low, high, better)
+    value, draws = hits / count, count if draws is None else draws
+    low, high = _score_ends(value, draws, NORMAL)
+    return Reading(value, min(value, float(low)), max(value, float(high)), better)
+
+
+def smallest_share(counts: np.ndarray, total: int) -> Reading:
+    """The smallest of several shares, with an interval for the smallest of the true ones.
+
+    The least of several counts lies below its own expectation. The lower end is the least of the shares' own, the upper
+    one the least of those that hold for all shares at once (Bonferroni).
+    """
+    value = float(counts.min()) / total
+    low = _score_ends(counts / total, total, NORMAL)[0].min()
+    high = _score_ends(counts / total, total, at_once(len(counts)))[1].min()
+    return Reading(value, min(value, float(low)), max(value, float(high)), "higher")
+
+
+def largest_share(counts: np.ndarray, total: int) -> Reading:
+    """The largest of several shares, as :func:`smallest_share`."""
+    value = float(counts.max()) / total
+    low = _score_ends(counts / total, total, at_once(len(counts)))[0].max()
+    high = _score_ends(counts / total, total, NORMAL)[1].max()
+    return Reading(value, min(value, float(low)), max(value, float(high)), "lower")
+
+
+def at_once(count: int) -> float:
+    """Standard deviations beyond which none of so many normal numbers lies on one side, but in 2.5 % (Bonferroni)."""
+    return -NormalDist().inv_cdf(0.025 / count)
+
+
+def _score_ends(shares: Any, draws: float, width: float) -> tuple[Any, Any]:
+    """Both ends of the score intervals of shares."""
+    weight = width**2 / draws
+    centre = (shares + weight / 2) / (1 + weight)
+    half = width * np.sqrt(shares * (1 - shares) / draws + weight / (4 * draws)) / (1 + weight)
+    return np.maximum(0, centre - half), np.minimum(1, centre + half)

@@ -18,8 +18,9 @@ class Memorisation(Metric):
 
     rank: ClassVar[int | None] = 60
     protocol: ClassVar[str] = (
-        "Euclidean distances of features; copies: share of generated items nearer to a training item than any "
-        "held-back item is; nearness: share nearer to a training than to a held-back item at equal counts, .5 without "
+        "Euclidean distances of features; copies: share of generated items equal to a training item, or nearer to one "
+        "than all but 1 % of held-back items are that equal none, and one at least, so that it is near .01 without "
+        "memorisation; nearness: share nearer to a training than to a held-back item at equal counts, .5 without "
         "memorisation; intervals: score interval of a share (Wilson), the reference items held fixed"
     )
 

@@ -3,7 +3,7 @@
 Published protocol: 2,500 points of a mixture, 26,000 pictures of three stacked digits (Srivastava et al. 2017, VEEGAN).
 """
 
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,9 +14,12 @@ from sparring.data import Dataset, Items
 from sparring.errors import RequestError
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.features import FittedFeatures
-from sparring.metrics.intervals import share
+from sparring.metrics.intervals import NORMAL, at_once, largest_share, share, smallest_share
 
 Counts = Int[np.ndarray, " modes"]
+
+FEW = 8
+"""Points of a mode below which nothing is said of how sure its variance is."""
 
 
 class MixtureModes(Metric):
@@ -35,7 +38,8 @@ class MixtureModes(Metric):
     protocol: ClassVar[str] = (
         "a point belongs to its nearest centre and is of high quality within the radius; a mode is covered by one such "
         "point; shares and variances are those of the high-quality points, as ratios to the truth of equal Gaussians "
-        "cut at the radius; interval: score interval of the high-quality share (Wilson)"
+        "cut at the radius; intervals: score interval of a share (Wilson), normal on the logarithm of a variance, the "
+        "inner end of the smallest and the largest for all modes at once (Bonferroni); none of the count of modes"
     )
 
     def about(self, data: Dataset) -> Self | None:
@@ -61,10 +65,10 @@ class MixtureModes(Metric):
         return {
             "modes-covered": Reading(float((found.counts > 0).sum()), better="higher"),
             "high-quality-share": share(good, len(points)),
-            "mode-share-smallest": Reading(float(found.shares.min()), better="higher"),
-            "mode-share-largest": Reading(float(found.shares.max()), better="lower"),
-            "mode-variance-smallest": Reading(float(found.variances.min()), better="higher"),
-            "mode-variance-largest": Reading(float(found.variances.max()), better="lower"),
+            "mode-share-smallest": _times(smallest_share(found.counts, max(1, good)), len(found.counts)),
+            "mode-share-largest": _times(largest_share(found.counts, max(1, good)), len(found.counts)),
+            "mode-variance-smallest": _extreme_variance(found, -1),
+            "mode-variance-largest": _extreme_variance(found, 1),
         }
 
 
@@ -76,11 +80,13 @@ class MixtureCoverage(NamedTuple):
         shares: share of the high-quality points, as a ratio to equal shares.
         variances: variance of the high-quality points around their own mean, as a ratio to the truth; 0 where a mode
             has fewer than two points.
+        errors: standard errors of the variances; infinite where there are fewer than :data:`FEW` points.
     """
 
     counts: Counts
     shares: Float[np.ndarray, " modes"]
     variances: Float[np.ndarray, " modes"]
+    errors: Float[np.ndarray, " modes"]
 
 
 def mixture_coverage(
@@ -92,11 +98,39 @@ def mixture_coverage(
     nearest = squared.argmin(1)
     good = squared[np.arange(len(points)), nearest] <= (radius * sigma) ** 2
     counts = np.bincount(nearest[good], minlength=len(centres))
-    variances = np.zeros(len(centres))
+    variances, errors = np.zeros(len(centres)), np.full(len(centres), np.inf)
     for mode in np.flatnonzero(counts > 1):
-        variances[mode] = points[good & (nearest == mode)].var(0, ddof=1).mean()
+        cloud = points[good & (nearest == mode)]
+        squares = np.square(cloud - cloud.mean(0)).mean(1)
+        variances[mode] = squares.sum() / (len(cloud) - 1)
+        if len(cloud) >= FEW:
+            errors[mode] = squares.std(ddof=1) / np.sqrt(len(cloud))
     truth = sigma**2 * _kept_variance(points.shape[1], radius)
-    return MixtureCoverage(counts, counts * len(centres) / max(1, counts.sum()), variances / truth)
+    shares = counts * len(centres) / max(1, counts.sum())
+    return MixtureCoverage(counts, shares, variances / truth, errors / truth)
+
+
+def _times(reading: Reading, factor: int) -> Reading:
+    assert reading.low is not None
+    assert reading.high is not None
+    return Reading(factor * reading.value, factor * reading.low, factor * reading.high, reading.better)
+
+
+def _extreme_variance(found: MixtureCoverage, side: Literal[-1, 1]) -> Reading:
+    """The smallest variance, or with ``side`` 1 the largest, with an interval for that of the true ones.
+
+    As of the shares, the end that lies towards the other variances must hold for all modes at once.
+    """
+    value = float(side * (side * found.variances).max())
+    better = "lower" if side > 0 else "higher"
+    known = np.isfinite(found.errors) & (found.variances > 0)
+    if not known.all():
+        return Reading(value, better=better)
+    logs, errors = np.log(found.variances), found.errors / found.variances
+    outer = side * (side * logs + NORMAL * errors).max()
+    inner = side * (side * logs - at_once(len(logs)) * errors).max()
+    low, high = sorted(np.exp([float(outer), float(inner)]))
+    return Reading(value, min(value, float(low)), max(value, float(high)), better)
 
 
 def _kept_variance(dimensions: int, radius: float) -> float:
@@ -120,7 +154,8 @@ class StackedModes(Metric):
 
     protocol: ClassVar[str] = (
         "modes by the classifier of each channel; the data's distribution is the product of the channels' class shares "
-        "among training items; the divergence of a perfect model is (modes - 1) / (2 count)"
+        "among training items; the divergence of a perfect model is (modes - 1) / (2 count); no intervals: a count of "
+        "modes is no average, and both change with the count of items"
     )
 
     def about(self, data: Dataset) -> Self | None:

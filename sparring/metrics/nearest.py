@@ -13,6 +13,8 @@ from sparring.metrics.features import as_tensor
 from sparring.metrics.intervals import share
 
 _CHUNK = 1024
+_RARE = 0.01
+"""Share of held-back items that are nearer to a training item than what counts as a copy, one at least."""
 SIDE = 32
 """Pixels a side to which greater pictures are averaged down before their distances are taken."""
 
@@ -83,7 +85,8 @@ def copying(
         closest: what :func:`closest_to` says of the first two, where it is known.
 
     Returns:
-        ``copies``: the share of judged items that are nearer to a training item than any held-back item is;
+        ``copies``: the share of judged items that equal a training item, or are nearer to one than all but a
+        hundredth of the held-back items are;
         ``nearness``: the share that are nearer to a training item than to a held-back one at equal counts, ties as
         half, .5 where nothing is memorised.
     """
@@ -95,11 +98,17 @@ def copying(
     right = nearest(fake, held).distance
     nearer = float((left < right).sum() + (left == right).sum() / 2)
     return {
-        "copies": share(int((to_train < closest).sum()), len(fake), better="lower"),
+        "copies": share(int(((to_train == 0) | (to_train < closest)).sum()), len(fake), better="lower"),
         "nearness": share(nearer, len(fake), better=""),
     }
 
 
 def closest_to(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"]) -> float:
-    """The least distance of any item to any other."""
-    return float(nearest(items, others).distance.min())
+    """The distance to any of the others that only a hundredth of the items stay below, and one at least.
+
+    The data may hold an item twice, or all but twice, on either side: equal items are left out, and the least distance
+    of the others does not set the bar, which would otherwise let noisy copies pass.
+    """
+    apart = np.sort(nearest(items, others).distance)
+    apart = apart[apart > 0]
+    return float(apart[min(max(1, int(_RARE * len(apart))), len(apart) - 1)]) if len(apart) else 0.0

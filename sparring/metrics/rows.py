@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from sparring.metrics import Evidence
 from sparring.modalities.columns import FEW
@@ -73,6 +73,36 @@ class Rows:
             np.concatenate(part, 1) if part else np.zeros((len(side), 0))
             for part, side in zip(parts, sides, strict=True)
         )
+
+
+def equal_rows(items: Any, others: Any) -> Bool[np.ndarray, " n"]:
+    """Which rows equal one of the others in every column, as they are: neither scaled, cut off nor taken together."""
+    made, known = _frame(items), _frame(others)
+    keys = [_key(made[name], known[name]) for name in known.columns]
+    hashed = pandas().util.hash_pandas_object
+    sides = [
+        pandas().DataFrame(
+            {(place, part): column for place, key in enumerate(keys) for part, column in enumerate(key[side])}
+        )
+        for side in (0, 1)
+    ]
+    return np.isin(*(hashed(side, index=False).to_numpy() for side in sides))
+
+
+def _key(*columns: Any) -> list[list[np.ndarray]]:
+    """What two columns are compared by: their nulls, and their whole numbers, numbers or words."""
+    kinds = {column.dtype.kind for column in columns}
+    found = []
+    for column in columns:
+        missing = nulls(column)
+        if kinds <= set("iu"):
+            values = np.asarray(column.to_numpy("int64", na_value=0))
+        elif kinds <= set("iufbM"):
+            values = np.where(missing, 0.0, numbers(column)) + 0.0
+        else:
+            values = _words(column).to_numpy(object)
+        found.append([missing, values])
+    return found
 
 
 def refusal(train: Evidence, test: Evidence, fake: Evidence) -> str | None:

@@ -1,12 +1,14 @@
 """Shares of the classes among generated items, and agreement with the class that was asked for."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import around, share, standard_error
+from sparring.metrics.intervals import largest_share, share, smallest_share
+from sparring.metrics.witness import absolute, groups, shares_of, witnessed
 
 
 class ClassShares(Metric):
@@ -15,8 +17,10 @@ class ClassShares(Metric):
     rank: ClassVar[int | None] = 60
     classed: ClassVar[bool] = True
     protocol: ClassVar[str] = (
-        "classes by the evaluation's classifier, those of the training items; intervals: score interval of a share "
-        "(Wilson), normal for the distance, sampling of both sides; the classifier's own faults are in the floor"
+        "classes by the evaluation's classifier, those of the training items; intervals: for very many items; score "
+        "interval of a share (Wilson), the inner end of the smallest and the largest for all classes at once "
+        "(Bonferroni); of the distance, which grows as counts shrink, from a witness chosen on one half and judged on "
+        "the other up to the value's own end; the classifier's own faults are in the floor"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -36,8 +40,8 @@ class ClassShares(Metric):
         counts = np.asarray([(fake.predicted == each).sum() for each in classes])
         total = len(fake.predicted)
         found = {
-            "class-share-smallest": share(int(counts.min()), total, "higher"),
-            "class-share-largest": share(int(counts.max()), total, "lower"),
+            "class-share-smallest": smallest_share(counts, total),
+            "class-share-largest": largest_share(counts, total),
             "class-share-distance": share_distance(test.predicted, fake.predicted),
         }
         if fake.labels is not None and len(fake.labels) == total:
@@ -53,7 +57,8 @@ def shares(predicted: Int[np.ndarray, " n"], classes: int) -> Float[np.ndarray, 
 def share_distance(real: Int[np.ndarray, " m"], made: Int[np.ndarray, " n"]) -> Reading:
     """Total variation distance of two sets of class numbers: 0 equal shares, 1 no class in common."""
     count = int(max(real.max(), made.max())) + 1
-    difference = shares(made, count) - shares(real, count)
-    sign = np.sign(difference) / 2
-    error = standard_error(sign[real], sign[made])
-    return around(float(np.abs(difference).sum() / 2), error, within=(0.0, 1.0))
+    value = float(np.abs(shares(made, count) - shares(real, count)).sum() / 2)
+    sides, group = (real, made), [groups(len(side)) for side in (real, made)]
+    parts = [shares_of(side, each, count) for side, each in zip(sides, group, strict=True) if each is not None]
+    found = witnessed((parts[1] - parts[0]) / 2 if len(parts) == 2 else None, absolute, value)
+    return found if found.high is None else replace(found, high=max(value, min(1.0, found.high)))

@@ -1,0 +1,117 @@
+"""Intervals of distances that no sampling takes to 0: largest differences over witnesses.
+
+Total variation, Kolmogorov's and Wasserstein's distance, and means of absolute differences are the difference in the
+mean of a witness, the one that tells the two sides apart best (Sriperumbudur et al. 2012, section 2). Chosen by the
+items that it is judged on, it fits their chance too, and the distance stands above that of very many items, at no
+difference by several times its spread. Chosen on one half and judged on the other it cannot stand above it on average.
+The interval therefore reaches from the lower end of the second number to the upper end of the first: of a great
+difference both are the same, of none it reaches down to 0, and between them it is the wider, for the witness is not
+known.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from sparring.metrics import Reading
+
+GROUPS = 20
+"""Groups of either side that are moved between halves together."""
+_SPLITS = 8
+"""Partings into halves that are averaged over."""
+WIDTH = 2.093024054408263
+"""Student's quantile for the freedom of the groups, half the width of the central 95 %."""
+
+Differences = Float[np.ndarray, " k"]
+"""Signed differences of two sides: of shares, correlations, distribution functions."""
+Parts = Float[np.ndarray, "groups k"]
+"""The same of each group alone, so that their mean is that of all."""
+Witness = Callable[[Differences], Differences]
+"""Weights of differences by which their sum is the distance."""
+
+
+def witnessed(parts: Parts | None, witness: Witness, value: float) -> Reading:
+    """A distance with its interval, for its value at very many items of both sides.
+
+    Args:
+        parts: differences of each of :data:`GROUPS` groups; None where there are too few items to make them.
+        witness: of the distance.
+        value: the distance of all items.
+    """
+    if parts is None:
+        return Reading(value)
+    order = np.random.Generator(np.random.Philox(key=0))
+    judged, half = np.zeros(GROUPS), GROUPS // 2
+    for _ in range(_SPLITS):
+        shuffled = order.permutation(GROUPS)
+        for chosen, others in ((shuffled[:half], shuffled[half:]), (shuffled[half:], shuffled[:half])):
+            judged[others] += parts[others] @ witness(parts[chosen].mean(0)) / _SPLITS
+    whole = parts @ witness(parts.mean(0))
+    low, high = judged.mean() - _half(judged), value + _half(whole)
+    return Reading(value, min(value, max(0.0, float(low))), float(high))
+
+
+def _half(each: Float[np.ndarray, " groups"]) -> float:
+    return WIDTH * float(each.std(ddof=1)) / GROUPS**0.5
+
+
+def groups(count: int) -> np.ndarray | None:
+    """The group of each of so many items, which come in no order; None where a group would be empty."""
+    return np.arange(count) % GROUPS if count >= GROUPS else None
+
+
+def stretches(count: int) -> np.ndarray | None:
+    """The group of each of so many items of which neighbours are alike, as overlapping windows are."""
+    return np.arange(count) * GROUPS // count if count >= GROUPS else None
+
+
+def shares_of(codes: np.ndarray, group: np.ndarray, classes: int) -> Parts:
+    """The share of each class 0 to ``classes`` - 1 in each group."""
+    counts = np.bincount(group * classes + codes, minlength=GROUPS * classes).reshape(GROUPS, classes)
+    return counts / counts.sum(1, keepdims=True)
+
+
+def without_each(sums: Float[np.ndarray, "groups ..."], of: Callable[[np.ndarray], np.ndarray]) -> Parts:
+    """A number of sums over all items as if of each group alone: pseudo-values of the jackknife (Tukey 1958).
+
+    Args:
+        sums: of each group.
+        of: the number, ``(k,)``, of the sums over any items; it must not depend on how many they are.
+    """
+    whole = sums.sum(0)
+    left = np.stack([of(whole - each).ravel() for each in sums])
+    return GROUPS * of(whole).ravel() - (GROUPS - 1) * left
+
+
+def absolute(differences: Differences) -> Differences:
+    """The witness of the sum of absolute differences."""
+    return np.sign(differences)
+
+
+def largest(differences: Differences) -> Differences:
+    """The witness of the largest absolute difference."""
+    found, most = np.zeros(len(differences)), int(np.abs(differences).argmax())
+    found[most] = np.sign(differences[most])
+    return found
+
+
+def mean_of(witnesses: Sequence[Witness], widths: Sequence[int]) -> Witness:
+    """The witness of the mean of distances whose differences stand one after the other, so many of each."""
+    return lambda differences: np.concatenate(_each(witnesses, widths, differences)) / len(widths)
+
+
+def largest_of(witnesses: Sequence[Witness], widths: Sequence[int]) -> Witness:
+    """The witness of the largest of distances whose differences stand one after the other."""
+
+    def found(differences: Differences) -> Differences:
+        each, parts = _each(witnesses, widths, differences), np.split(differences, np.cumsum(widths)[:-1])
+        most = int(np.argmax([weights @ part for weights, part in zip(each, parts, strict=True)]))
+        return np.concatenate([weights * (place == most) for place, weights in enumerate(each)])
+
+    return found
+
+
+def _each(witnesses: Sequence[Witness], widths: Sequence[int], differences: Differences) -> list[np.ndarray]:
+    parts = np.split(differences, np.cumsum(widths)[:-1])
+    return [witness(part) for witness, part in zip(witnesses, parts, strict=True)]

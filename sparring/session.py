@@ -1,7 +1,7 @@
 """A sitting at a run: from its start or its newest checkpoint to the end, a limit or an interruption."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,22 +9,23 @@ import torch
 import torch.distributed as dist
 
 from sparring import evaluation
-from sparring.errors import Divergence, RunError, TrainingError
+from sparring.engines import Engines, ensure_plan, refit
+from sparring.errors import Divergence, RunError, SparringError, TrainingError
 from sparring.experiment import Experiment, Material
 from sparring.files import writing
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.plan import Plan
-from sparring.planning import accounted, affordable, extended, make_plan, provisional
+from sparring.planning import affordable, extended
 from sparring.privacy import secret, secret_seed
 from sparring.processes import agreed, is_first
 from sparring.record import Record
 from sparring.remedies import experiment_after, remedy
-from sparring.rooming import divided, parts_that_fit
+from sparring.rooming import divided
 from sparring.run import Run
 from sparring.specimens import shown
 from sparring.thinning import thin
-from sparring.training import Engine, Training
+from sparring.training import Engine
 from sparring.watch import NotFinite
 from sparring.watching import Watching, acts
 
@@ -51,10 +52,8 @@ class Session:
         self.run, self.experiment, self.material = run, experiment, material
         self.limits, self.device, self.begun = limits, device, time.monotonic()
         self.privacy = experiment.training.privacy
-        self.seed = experiment.seed if self.privacy is None else secret_seed(secret(run.data), experiment.seed)
-        self.train = material.reader(material.splits.train, self.seed)
-        held = material.splits.select[: None if self.privacy is None else 0]
-        self.select = material.reader(held, self.seed + 1) if len(held) else None
+        seed = None if self.privacy is None else secret_seed(secret(run.data), experiment.seed)
+        self.engines = Engines(experiment, material, device, seed)
         self.earlier = 0.0
         self.notes: list[str] = []
         self.changes: tuple[str, ...] = ()
@@ -63,44 +62,9 @@ class Session:
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
         self.saved = self.engine.step_number if run.generator.is_file() else 0
 
-    def _engine(self, plan: Plan, training: Training | None = None) -> Engine:
-        e = self.experiment
-        readers = {"train": self.train, "select": self.select}
-        if self.privacy is not None and plan.account is None:
-            plan = plan.but(account=provisional(e, self.material.modality))
-        training = training or e.training
-        return Engine(e.task, training, self.material.spec, **readers, plan=plan, seed=self.seed, device=self.device)
-
     def _started(self) -> Engine:
         """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
-        stored = Plan.from_json(self.run.read(self.run.plan)) if self.run.plan.is_file() else None
-        known = agreed(self.device, int(stored is not None and stored.minutes == self.limits.minutes))
-        if known:
-            self._refit()
-        else:
-            in_parts = agreed(self.device, parts_that_fit(self._engine, self.experiment, self.limits, self.device))
-
-            def tried(plan: Plan) -> Engine:
-                return self._engine(plan.but(accumulate=in_parts))
-
-            made, note = make_plan(self.experiment, self.material.spec, self.limits, self.device, engine=tried)
-            self.notes += [note] if note else []
-            if self.privacy is not None:
-                made = accounted(made, self.experiment, self.material.modality)
-            self.notes += [f"a batch is computed in {in_parts} parts, which fit into memory"] if in_parts > 1 else []
-            if is_first():
-                self.run.write(self.run.plan, made.but(accumulate=in_parts).to_json())
-        return self._prepared(None, [])
-
-    def _refit(self) -> None:
-        """Computes the batch of a run that goes on in more parts, where there is less memory than there was."""
-        plan = Plan.from_json(self.run.read(self.run.plan))
-        asked = (self._engine, self.experiment, self.limits, self.device)
-        in_parts = agreed(self.device, parts_that_fit(*asked, already=plan.accumulate))
-        if in_parts > plan.accumulate:
-            self.notes.append(f"a batch is computed in {in_parts} parts from now on, which fit into memory")
-            if is_first():
-                self.run.write(self.run.plan, plan.but(accumulate=in_parts).to_json())
+        return self._prepared(None, ensure_plan(self.run, self.engines, self.limits))
 
     def _restored(self) -> Engine | None:
         """The engine where the newest whole checkpoint stands; None where there is none."""
@@ -108,8 +72,8 @@ class Session:
         if kept is None:
             return None
         tensors, counters, damaged = kept
-        self._refit()
-        return self._prepared((tensors, counters), [*damaged, f"goes on after step {counters['step']:,}"])
+        changed = refit(self.run, self.engines, self.limits)
+        return self._prepared((tensors, counters), [*changed, *damaged, f"goes on after step {counters['step']:,}"])
 
     def _prepared(self, kept: Kept, notes: list[str]) -> Engine:
         """The engine of the stored plan in a state that was kept or fresh, with logs that say no more than it."""
@@ -128,7 +92,7 @@ class Session:
             dist.barrier()
         plan = Plan.from_json(self.run.read(self.run.plan))
         torch.set_num_threads(plan.threads)
-        engine, self.changes = self._engine(plan), ()
+        engine, self.changes = self.engines(plan), ()
         if kept is not None:
             try:
                 engine.load(*kept)
@@ -153,48 +117,72 @@ class Session:
         return self.earlier + time.monotonic() - self.begun
 
     def play(self) -> Iterator[Record]:
-        """Steps to the end."""
-        since, clock = self.engine.step_number, time.monotonic()
-        try:
-            for note in self.notes:
-                yield self._record({}, 0.0, note)
-            while self.engine.step_number < self.engine.plan.length():
-                try:
-                    trouble = self._step()
-                except (RuntimeError, MemoryError) as error:
-                    yield self._divide(error)
-                    since, clock = self.engine.step_number, time.monotonic()
-                    continue
-                engine = self.engine
-                last = engine.step_number >= engine.plan.length()
-                if trouble is None and engine.step_number % engine.plan.log_every and not last:
-                    continue
-                speed = (engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
-                if trouble is None:
-                    yield self._log(speed)
-                    trouble = yield from self._look()
-                if trouble is not None:
-                    yield self._go_back(*trouble)
-                else:
-                    yield from self._keep_to_budget(speed)
-                    if engine.step_number % engine.plan.save_every == 0 and not last:
-                        wanted = self.limits.until is not None or self.measuring.due(engine)
-                        found = self._judge() if wanted else None
-                        yield from self._stop_if_similar_enough(found)
-                        self._save()
-                        yield self._seen(found)
-                since, clock = self.engine.step_number, time.monotonic()
-        except GeneratorExit:
-            if self.engine.step_number != self.saved and not self.sums:
-                self._save()
-            raise
+        """Steps to the end.
+
+        A record is given when all that belongs to its step is done, so that a run can be closed at any.
+        """
+        told, wrong = [self._record({}, 0.0, note) for note in self.notes], None
+        while True:
+            try:
+                yield from told
+            except GeneratorExit:
+                if wrong is None and self.engine.step_number != self.saved:
+                    self._save()
+                raise
+            if wrong is not None:
+                raise wrong
+            if self.engine.step_number >= self.engine.plan.length():
+                break
+            told = []
+            try:
+                self._advance(told)
+            except SparringError as found:
+                wrong = found
         if self.engine.step_number != self.saved:
-            # Before the checkpoint, which would otherwise end a run whose last numbers are missing.
-            found = self._judge()
             self._save()
-            yield self._seen(found)
         if dist.is_initialized():
             dist.barrier()
+
+    def _advance(self, told: list[Record]) -> None:
+        """Plays to the next record, and does all that is to be done there.
+
+        Args:
+            told: gets the records, which an error leaves in it.
+        """
+        since, clock = self.engine.step_number, time.monotonic()
+        try:
+            trouble = self._steps()
+        except (RuntimeError, MemoryError) as error:
+            told.append(self._divide(error))
+            return
+        speed = (self.engine.step_number - since) / max(time.monotonic() - clock, 1e-9)
+        if trouble is None:
+            told.append(self._log(speed))
+            trouble = self._look(told)
+        if trouble is not None:
+            told.append(self._go_back(*trouble))
+            return
+        self._keep_to_budget(speed, told)
+        plan, step = self.engine.plan, self.engine.step_number
+        ends = step >= plan.length()
+        if ends or step % plan.save_every == 0:
+            # Before the checkpoint, which would otherwise be of a run whose last numbers are missing.
+            wanted = ends or self.limits.until is not None or self.measuring.due(self.engine)
+            found = self._judge() if wanted else None
+            if not ends:
+                self._stop_if_similar_enough(found, told)
+            self._save()
+            told.append(self._seen(found))
+
+    def _steps(self) -> Trouble | None:
+        """Plays to the step of the next record; what is to be done where one diverged."""
+        while (trouble := self._step()) is None and not self._tells(self.engine.step_number):
+            pass
+        return trouble
+
+    def _tells(self, step: int) -> bool:
+        """Whether there is a record of a step."""
+        return step % self.engine.plan.log_every == 0 or step >= self.engine.plan.length()
 
     def _step(self) -> Trouble | None:
         """One step; what is to be done where it diverged."""
@@ -203,7 +191,7 @@ class Session:
             changed = experiment_after(self.experiment, changes)
             engine.adopt(changed.task, changed.training)
             self.changes = changes
-        engine.measures = (engine.step_number + 1) % engine.plan.log_every == 0
+        engine.measures = self._tells(engine.step_number + 1)
         try:
             self._add(engine.step())
         except Divergence as found:
@@ -213,7 +201,7 @@ class Session:
             return number, str(found)
         return None
 
-    def _look(self) -> Generator[Record, None, Trouble | None]:
+    def _look(self, told: list[Record]) -> Trouble | None:
         """Tells what the detectors find; what is to be done, where one of them wants more than that.
 
         Raises:
@@ -224,7 +212,7 @@ class Session:
         for number, text in alarms.items():
             if detectors[number].remedy == "tell" and not isinstance(detectors[number], NotFinite):
                 self.watching.tell(detectors[number], self.engine, text)
-                yield self._record({}, 0.0, text)
+                told.append(self._record({}, 0.0, text))
         acting = next((n for n, d in enumerate(detectors) if n in alarms and acts(d)), -1)
         if (acting := agreed(self.device, acting)) < 0:
             return None
@@ -310,7 +298,7 @@ class Session:
         step, length = self.engine.step_number, self.engine.plan.length()
         return Record(step, length, self.engine.images, terms, images_per_second, self.seconds(), note)
 
-    def _keep_to_budget(self, speed: float) -> Iterator[Record]:
+    def _keep_to_budget(self, speed: float, told: list[Record]) -> None:
         """Amends the length where the machine turned out slower or faster than planned."""
         plan = self.engine.plan
         if plan.minutes is None:
@@ -320,9 +308,10 @@ class Session:
         length = agreed(self.device, length)
         if length != plan.length():
             self._amend(self.engine, length)
-            yield self._record({}, 0.0, f"the speed changed: {length:,} steps fit into {plan.minutes:g} minutes")
+            said = f"the speed changed: {length:,} steps fit into {plan.minutes:g} minutes"
+            told.append(self._record({}, 0.0, said))
 
-    def _stop_if_similar_enough(self, found: evaluation.Evaluation | None) -> Iterator[Record]:
+    def _stop_if_similar_enough(self, found: evaluation.Evaluation | None, told: list[Record]) -> None:
         if self.limits.until is None:
             return
         bound, values = Bound.parse(self.limits.until), {r.name: r.value for r in found.rows} if found else {}
@@ -330,7 +319,7 @@ class Session:
         reached = bound.of(values) is not None and bound.holds(values)
         if agreed(self.device, int(reached)):
             self._amend(self.engine, self.engine.step_number)
-            yield self._record({}, 0.0, f"{self.limits.until} is reached")
+            told.append(self._record({}, 0.0, f"{self.limits.until} is reached"))
 
     def _save(self) -> None:
         """Writes model, picture and, last, the checkpoint, so that a crash leaves none that is newer than the model."""

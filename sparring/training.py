@@ -41,7 +41,7 @@ class Engine:
         position: real items read, over all turns and processes.
         plan: the plan; may be replaced by an amended one between steps.
         measures: whether the next step measures gradients.
-        gradients: norm of each player's gradient, before clipping, in the last step that measured them.
+        gradients: norm of each player's gradient, before clipping, where the last step measured them.
     """
 
     def __init__(  # noqa: PLR0913
@@ -94,6 +94,7 @@ class Engine:
             Divergence: a term is not finite, or in several processes a gradient.
         """
         self.players.train()
+        self.gradients = {}
         found: Terms = {}
         with torch.random.fork_rng(devices=[]):
             for number, turn in enumerate(self.game.turns(self.step_number)):

@@ -42,12 +42,24 @@ FLOORS = {
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies", "rooming"], 7),
     **dict.fromkeys(
-        ["reporting", "explore", "session", "learning", "checks", "catalogue", "forecast", "watching", "specimens"], 8
+        [
+            "reporting",
+            "explore",
+            "session",
+            "learning",
+            "checks",
+            "catalogue",
+            "engines",
+            "forecast",
+            "watching",
+            "specimens",
+        ],
+        8,
     ),
     **dict.fromkeys(
         ["sides", "jackknife", "audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7
     ),
-    **dict.fromkeys(["comparison", "sheets", "board", "measuring"], 8),
+    **dict.fromkeys(["comparison", "sheets", "board", "measuring", "engines"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "adding", "judging", "manual", "options", "printing", "web", "__main__"], 10),
 }

@@ -1,0 +1,91 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+from test_run import contents
+
+from sparring.data.arrays import Arrays
+from sparring.errors import TrainingError
+from sparring.learning import steps
+from sparring.limits import Limits
+from sparring.proposal import propose
+from sparring.run import Run
+
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
+UNEASY = ("training.watch_every=1", "training.watch.won.patience=2", "training.watch.won.separation=1e-9")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "shades.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
+    return Arrays(path=str(path))
+
+
+def proposed(data, *settings):
+    return propose(data, recipe="dense", settings=(*FIXED, *settings))
+
+
+def going(folder, proposal, count, **others):
+    limits = Limits(steps=count, **others)
+    return steps(proposal.experiment, folder, limits=limits, material=proposal.material, resume=True)
+
+
+def logs(folder):
+    kept = contents(folder)
+    return {name: kept[name] for name in kept if name in ("log.jsonl", "metrics.jsonl") or name.startswith("best/")}
+
+
+def closed_at(records, number):
+    """Takes so many records and closes the run."""
+    list(islice(records, number))
+    records.close()
+
+
+def test_the_log_of_a_run_whose_last_record_stands_alone_is_the_same_after_a_kill(tmp_path, data):
+    proposal = proposed(data, "training.watch_every=1")
+    list(going(tmp_path / "run", proposal, 43))  # a record every two steps, and of the last
+    run, whole = Run(tmp_path / "run"), logs(tmp_path / "run")
+    signs = {record["step"]: record["signs"] for record in run.records("log") if "signs" in record}
+    assert list(signs)[-2:] == [42, 43]
+    assert signs[43]["gradient generator"] != signs[42]["gradient generator"]
+    run.forget(40)
+    list(going(run.folder, proposal, 43))
+    assert logs(run.folder) == whole
+
+
+def test_a_run_that_is_closed_at_any_record_tells_and_measures_what_an_uninterrupted_one_does(tmp_path, data):
+    proposal = proposed(data, *UNEASY, "training.measure=16")
+    records = list(going(tmp_path / "whole", proposal, 40))
+    whole = logs(tmp_path / "whole")
+    alarm = next(number for number, record in enumerate(records) if "has won" in str(record.note))
+    reading, end = (next(n for n, record in enumerate(records) if record.step == step) for step in (20, 40))
+    assert len(Run(tmp_path / "whole").records("metrics")) == 4
+    for number in (alarm, alarm + 1, reading + 1, end + 1):
+        folder = tmp_path / str(number)
+        closed_at(going(folder, proposal, 40), number)
+        list(going(folder, proposal, 40))
+        assert logs(folder) == whole, number
+
+
+def test_a_run_that_is_closed_at_the_record_of_an_alarm_stops_when_it_goes_on(tmp_path, data):
+    proposal = proposed(data, *UNEASY, "training.watch.won.remedy=stop")
+    seen = []
+    with pytest.raises(TrainingError, match="stopped after step") as first:
+        seen.extend(going(tmp_path / "run", proposal, 40))
+    assert seen
+    for number in (len(seen) - 1, len(seen)):
+        folder = tmp_path / str(number)
+        closed_at(going(folder, proposal, 40), number)
+        with pytest.raises(TrainingError, match="stopped after step") as again:
+            list(going(folder, proposal, 40))
+        assert str(again.value) == str(first.value)
+
+
+def test_a_run_that_is_closed_where_a_bound_is_kept_has_ended(tmp_path, data):
+    proposal = proposed(data)
+    records = list(going(tmp_path / "whole", proposal, 400, until="kid<1e9"))
+    told = next(number for number, record in enumerate(records) if record.step == records[-1].step)
+    closed_at(going(tmp_path / "closed", proposal, 400, until="kid<1e9"), told + 1)
+    assert Run(tmp_path / "closed").read(Run(tmp_path / "closed").plan)["amendments"]
+    assert logs(tmp_path / "closed") == logs(tmp_path / "whole")

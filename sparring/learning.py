@@ -143,7 +143,8 @@ def _leave() -> None:
 
 
 def refuse_run_in_the_way(run: Run, *, resume: bool, overwrite: bool) -> None:
-    """Refuses a folder that holds a run which shall neither go on nor be removed."""
+    """Refuses a folder that holds a run that shall neither go on nor be removed, or has links in its place."""
+    run.refuse_links()
     if run.exists() and not resume and not overwrite:
         raise RequestError(f"{run.folder} holds a run already; --resume goes on with it, --overwrite removes it")
     if strangers := run.strangers():

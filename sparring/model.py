@@ -326,11 +326,12 @@ def load(run: str | Path, *, device: str = "cpu", best: bool = False) -> Model:
 
     Raises:
         RequestError: the folder holds no run.
-        RunError: the run has not saved a model yet, or is damaged.
+        RunError: the run has not saved a model yet, is damaged, or holds links in the place of its files.
     """
     folder = Run(run)
     if not folder.exists():
         raise RequestError(f"{run} holds no run; 'sparring train DATA --out {run}' makes one")
+    folder.refuse_links()
     experiment = read_experiment(folder)
     codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
     weights = weights_of(folder, best=best)

@@ -6,14 +6,13 @@ half-written is removed when the run goes on. Nothing is ever unpickled.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ import safetensors.torch
 from torch import Tensor
 
 from sparring.errors import RunError
-from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic, writing
+from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic
+from sparring.ownership import locked, refuse_links
 
 Entry = dict[str, Any]
 """A record of a log."""
@@ -113,6 +113,10 @@ class Run:
         names = ["checkpoints", "plan.json", "generator.safetensors", *(f"{log}.jsonl" for log in LOGS)]
         return [] if self.exists() else [name for name in names if (self.folder / name).exists()]
 
+    def refuse_links(self) -> None:
+        """Refuses a run that would be read from or written to elsewhere, as :func:`sparring.ownership.refuse_links`."""
+        refuse_links(self.folder)
+
     def clear(self, keep: Path | None = None) -> None:
         """Removes what an earlier run left, and nothing else.
 
@@ -143,20 +147,9 @@ class Run:
         for folder in (self.folder, self.saved, self.codec, self.samples, self.best, self.data):
             remove_asides(folder)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keeps a second process out; the lock does not survive its owner."""
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / "lock").open("w")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    f"{self.folder}: another process trains here; wait for it or choose another --out"
-                ) from None
-            yield
+        return locked(self.folder)
 
     def write(self, path: Path, value: dict[str, Any]) -> None:
         """Writes a JSON file of the run."""

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ from sparring.errors import RequestError, RunError
 from sparring.files import append_line
 from sparring.learning import steps
 from sparring.limits import Limits
+from sparring.model import load
 from sparring.proposal import propose
 from sparring.run import Run
 
@@ -162,6 +165,80 @@ def test_what_is_no_runs_is_neither_removed_nor_written_into(tmp_path, proposal)
     list(steps(proposal.experiment, tmp_path, limits=Limits(steps=2), material=proposal.material, overwrite=True))
     del mine["log.jsonl"]
     assert {name: (tmp_path / name).read_text() for name in mine} == mine
+
+
+NAMES = {
+    *("experiment.json", "plan.json", "codec", "generator.safetensors", "evaluation.json", "suspects.png", "best"),
+    *("report.html", "data", "checkpoints", "samples", "log.jsonl", "timing.jsonl", "metrics.jsonl", "lock"),
+    *("features", "tensorboard"),
+}
+INSIDE = {"codec/codec.json", "checkpoints/00000002", "checkpoints/00000002/state.safetensors", "features/few"}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, proposal):
+    folder = tmp_path_factory.mktemp("small") / "run"
+    played(folder, proposal, Limits(steps=2))
+    return folder
+
+
+@pytest.mark.parametrize("name", sorted(NAMES | INSIDE))
+def test_a_run_whose_own_files_are_links_is_refused_and_what_they_lead_to_left_alone(tmp_path, proposal, small, name):
+    folder, outside = tmp_path / "run", tmp_path / "outside"
+    shutil.copytree(small, folder)
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    if path.is_dir() or (not path.exists() and "." not in name and name != "lock"):
+        outside.mkdir()
+        (outside / "20240101.jpg").write_text("precious")
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        outside.write_bytes(path.read_bytes() if path.exists() and name != "lock" else b"precious")
+        path.unlink(missing_ok=True)
+    before = {p: p.read_bytes() for p in (outside, *outside.glob("*")) if p.is_file()}
+    path.symlink_to(outside)
+    if name != "experiment.json":
+        with pytest.raises(RunError, match=f"{name} is a link"):
+            load(folder)
+    with pytest.raises(RunError, match=f"{name} is a link"):
+        played(folder, proposal, Limits(steps=4))
+    with pytest.raises(RunError, match=f"{name} is a link"):
+        list(steps(proposal.experiment, folder, limits=STEPS, material=proposal.material, overwrite=True))
+    assert {p: p.read_bytes() for p in (outside, *outside.glob("*")) if p.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["lock", "log.jsonl", "samples"])
+def test_a_link_that_leads_nowhere_makes_nothing_there(tmp_path, proposal, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(RunError, match=f"{name} is a link"):
+        played(tmp_path / "run", proposal, Limits(steps=2))
+    assert not (tmp_path / "outside").exists()
+
+
+def test_pipes_are_refused_and_the_runs_folder_may_be_a_link(tmp_path, proposal):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "real")
+    played(tmp_path / "run", proposal, Limits(steps=2))
+    (tmp_path / "real" / "lock").unlink()
+    os.mkfifo(tmp_path / "real" / "lock")
+    with pytest.raises(RunError, match="lock is a link or of another kind"):
+        played(tmp_path / "run", proposal, Limits(steps=4))
+
+
+@pytest.mark.parametrize(("code", "said"), [(errno.EAGAIN, "another process trains here"),
+                                            (errno.ENOLCK, "cannot be locked: No locks available")])  # fmt: skip
+def test_a_disk_without_locks_is_not_another_process(tmp_path, monkeypatch, code, said):
+    def refused(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(RunError, match=said), Run(tmp_path).lock():
+        pass
+
+
+def test_every_name_that_a_run_writes_is_known_to_be_its_own(whole):
+    assert {name.split("/")[0] for name in whole} <= NAMES
 
 
 def test_the_last_checkpoints_are_kept_and_later_ones_go(tmp_path):

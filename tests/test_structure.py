@@ -35,7 +35,9 @@ FLOORS = {
     **dict.fromkeys(["modalities", "networks"], 2),
     **dict.fromkeys(["data", "games", "metrics", "baselines", "lot", "learners", "augmentations"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
-    **dict.fromkeys(["training", "plan", "run", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4),
+    **dict.fromkeys(
+        ["training", "plan", "run", "ownership", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4
+    ),
     "thinning": 4,
     **dict.fromkeys(["clipping", "leaks", "settings"], 4),
     **dict.fromkeys(["tasks.*"], 5),

@@ -191,3 +191,14 @@ class RelativisticAverage(AdversarialLoss):
 
 def _refuse_target(loss: AdversarialLoss, target: Scores | None) -> None:
     assert target is None, f"{loss.name} pairs real with generated items and cannot take a target per location"
+
+
+def refuse_relativistic(loss: AdversarialLoss) -> AdversarialLoss:
+    """The loss of a game in which the generator's turn knows no real item that a made one could be held against.
+
+    Raises:
+        ValueError: it is relativistic.
+    """
+    if loss.relativistic:
+        raise ValueError("the generator's turn has no real scores for a relativistic loss; take least-squares or hinge")
+    return loss

@@ -7,7 +7,7 @@ resumed run sees what an uninterrupted one saw.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -23,16 +23,43 @@ _REMEDY = "tell; stop; or roll-back to the last checkpoint and change one thing"
 _CHANGE = "what a roll-back changes: halve the rate, clip gradients, take fp32, augment more"
 
 
+class Way(NamedTuple):
+    """Something that a user can do; :class:`sparring.advice.Adviser` tells it where the experiment takes it.
+
+    Attributes:
+        words: what, such as ``"add a penalty"``.
+        setting: what ``--set`` would make it so, ``"penalties=r1"``; "" where it is no setting.
+        more: what to do instead where that field holds parts already; "" where there is nothing to be said then.
+        times: ``setting`` is the whole path of a number, and this is how many times its value is taken.
+        pictures: whether it can be done with pictures alone.
+    """
+
+    words: str
+    setting: str = ""
+    more: str = ""
+    times: float | None = None
+    pictures: bool = False
+
+
+STOP = Way("stop there")
+"""To end earlier; what is told of it names the best model, where one is kept."""
+
+_DATA = Way("give more data")
+_SLOWER = Way("lower the rate", "training.optimiser.rate", times=0.5)
+_PENALTY = Way("add a penalty", "penalties=r1", more="strengthen the penalty")
+_AUGMENT = Way("augment", "views=adaptive-augment", more="let the discriminator see items changed more", pictures=True)
+
+
 class Detector(Part):
     """The kind.
 
     Attributes:
-        advice: what a user can do about it, in a sentence.
+        advice: what a user can do about it.
     """
 
     kind: ClassVar[str] = "detector"
     home: ClassVar[str] = "sparring.watch"
-    advice: ClassVar[str] = ""
+    advice: ClassVar[tuple[Way, ...]] = ()
 
     remedy: Remedy
     change: Change
@@ -49,9 +76,7 @@ class Detector(Part):
 class NotFinite(Detector):
     """A term, a gradient or a weight is not a number or infinite. A term is caught in its own step."""
 
-    advice: ClassVar[str] = (
-        "Take fp32 (--set training.precision=fp32) or a lower rate (--set training.optimiser.rate=0.0005)."
-    )
+    advice: ClassVar[tuple[Way, ...]] = (Way("take fp32", "training.precision=fp32"), _SLOWER)
 
     remedy: Remedy = Field(default="roll-back", description=f"{_REMEDY}; to tell is to stop")
     change: Change = Field(default="rate", description=_CHANGE)
@@ -67,9 +92,7 @@ class NotFinite(Detector):
 class Exploded(Detector):
     """Scores or gradients have left every useful range."""
 
-    advice: ClassVar[str] = (
-        "Clip gradients (--set training.clip=1), lower the rate, or add a penalty (--set penalties=r1)."
-    )
+    advice: ClassVar[tuple[Way, ...]] = (Way("clip gradients", "training.clip=1"), _SLOWER, _PENALTY)
 
     score: float = Field(default=1e4, gt=0, description="largest score of an item")
     gradient: float = Field(default=1e6, gt=0, description="largest norm of a player's gradient")
@@ -94,8 +117,10 @@ class Exploded(Detector):
 class Vanished(Detector):
     """The discriminator says the same of everything."""
 
-    advice: ClassVar[str] = (
-        "Lower the rate, weaken the penalty, or take another loss (--set loss=relativistic-pairing)."
+    advice: ClassVar[tuple[Way, ...]] = (
+        _SLOWER,
+        Way("", "penalties=r1", more="weaken the penalty"),
+        Way("take another loss", "loss=relativistic-pairing"),
     )
 
     spread: float = Field(default=1e-6, ge=0, description="difference of the highest and lowest score, at most")
@@ -115,7 +140,7 @@ class Vanished(Detector):
 class Won(Detector):
     """The discriminator tells every real item from every generated one by far, for long."""
 
-    advice: ClassVar[str] = "Augment (--set views=adaptive-augment), give more data, or strengthen the penalty."
+    advice: ClassVar[tuple[Way, ...]] = (_AUGMENT, _DATA, _PENALTY)
 
     separation: float = Field(
         default=3.5, gt=0, description="distance of mean scores in their standard deviations, at least"
@@ -139,8 +164,11 @@ class Won(Detector):
 class Collapsed(Detector):
     """What is made from fixed latents has become alike, measured by the data's own variety."""
 
-    advice: ClassVar[str] = (
-        "Strengthen the penalty, lower the rate, or let the discriminator see packs (--set views=pack)."
+    advice: ClassVar[tuple[Way, ...]] = (
+        _PENALTY,
+        _SLOWER,
+        Way("let the discriminator see packs", "views=pack", more="let the discriminator see packs too (view pack)"),
+        Way("weigh the divergence less", "task.game.beta", times=0.5),
     )
 
     share: float = Field(default=0.1, gt=0, lt=1, description="deviation of generated items, as a share of the data's")
@@ -168,9 +196,7 @@ class Collapsed(Detector):
 class Overfits(Detector):
     """The discriminator knows its training items by heart: it takes held-back ones for generated."""
 
-    advice: ClassVar[str] = (
-        "Augment (--set views=adaptive-augment), give more data, or stop there: 'sparring sample RUN --best'."
-    )
+    advice: ClassVar[tuple[Way, ...]] = (_AUGMENT, _DATA, STOP)
 
     gap: float = Field(
         default=0.7, gt=0, description="(learned - held back) / (learned - generated) between mean scores, at least"

@@ -59,7 +59,20 @@ FLOORS = {
         8,
     ),
     **dict.fromkeys(
-        ["sides", "jackknife", "audit", "archive", "best", "record", "benefit", "lots", "augmenting", "enlarged"], 7
+        [
+            "advice",
+            "sides",
+            "jackknife",
+            "audit",
+            "archive",
+            "best",
+            "record",
+            "benefit",
+            "lots",
+            "augmenting",
+            "enlarged",
+        ],
+        7,
     ),
     **dict.fromkeys(["comparison", "sheets", "board", "measuring", "engines"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),

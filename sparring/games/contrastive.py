@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn
-from sparring.losses import AdversarialLoss, LeastSquares
+from sparring.losses import AdversarialLoss, LeastSquares, refuse_relativistic
 from sparring.networks.judges import Judge, Patch
 from sparring.networks.unet import Unet, UnetTranslator
 from sparring.randomness import per_sample
@@ -31,6 +31,11 @@ class Contrastive(Game):
     temperature: float = Field(default=0.07, gt=0, description="of the contrast: PatchNCE's tau")
     patches: int = Field(default=256, ge=2, le=4096, description="places of a level that are compared")
     width: int = Field(default=64, ge=1, le=1024, description="numbers in which a patch is compared")
+
+    @field_validator("loss")
+    @classmethod
+    def _unpaired(cls, loss: AdversarialLoss) -> AdversarialLoss:
+        return refuse_relativistic(loss)
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         if spec.given != spec.shape:

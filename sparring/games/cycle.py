@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from sparring.games import Game, Play, Turn
-from sparring.losses import AdversarialLoss, LeastSquares
+from sparring.losses import AdversarialLoss, LeastSquares, refuse_relativistic
 from sparring.networks import Architecture
 from sparring.networks.judges import Patch
 from sparring.networks.unet import Unet
@@ -27,6 +27,11 @@ class Cycle(Game):
     identity: float = Field(
         default=5.0, ge=0, description="weight of the L1 by which a generator changes pictures of its own domain"
     )
+
+    @field_validator("loss")
+    @classmethod
+    def _unpaired(cls, loss: AdversarialLoss) -> AdversarialLoss:
+        return refuse_relativistic(loss)
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         there = spec

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparring.watch import Detector
+from sparring.advice import Adviser
+from sparring.watch import STOP, Collapsed, Detector, Overfits, Way
 
 LEAK = 0.55
 """Chance to tell a training item from a held-back one above which the discriminator knows its items by heart."""
@@ -12,6 +13,7 @@ LOST = 0.5
 """Share of the floor, or of the best so far, below which recall counts as collapsed."""
 WORSE = 1.5
 """How many times the best distance, beyond its interval, counts as getting worse again."""
+_EARLIER = (Way("take a lower final rate"), STOP)
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,32 @@ def curves(records: Sequence[dict[str, Any]]) -> list[Curve]:
     return found
 
 
-def findings(there: Sequence[Curve]) -> list[Finding]:
-    """What went wrong and from which step on, each with its remedy; empty where nothing did."""
-    told: list[Finding | None] = []
+LOOKED_FOR = {
+    "membership-auc": "overfitting",
+    "recall": "collapse",
+    "coverage": "collapse",
+    "kid": "getting worse again",
+}
+"""What the numbers are looked at for, by the number's kind."""
+
+
+def looked_for(there: Sequence[Curve]) -> list[str]:
+    """What :func:`findings` can see in these curves, with the numbers that would show it."""
+    found: dict[str, list[str]] = {}
     for curve in there:
-        kind = curve.name.partition("[")[0]
-        if kind == "membership-auc":
-            told.append(_overfitting(curve))
-        if kind in ("recall", "coverage"):
-            told.append(_collapse(curve))
-        if kind == "kid":
-            told.append(_worse_again(curve))
+        if (what := LOOKED_FOR.get(_kind(curve))) is not None:
+            found.setdefault(what, []).append(curve.name)
+    return [f"{what} ({', '.join(names)})" for what, names in found.items()]
+
+
+def findings(there: Sequence[Curve], advise: Adviser) -> list[Finding]:
+    """What went wrong and from which step on, each with its remedy; empty where nothing did."""
+    ways = {"overfitting": _overfitting, "collapse": _collapse, "getting worse again": _worse_again}
+    told = [ways[LOOKED_FOR[_kind(curve)]](curve, advise) for curve in there if _kind(curve) in LOOKED_FOR]
     return [finding for finding in told if finding is not None]
 
 
-def watched(log: Sequence[dict[str, Any]]) -> list[Finding]:
+def watched(log: Sequence[dict[str, Any]], advise: Adviser) -> list[Finding]:
     """What the detectors told while it trained, with their advice, and what was changed when the run went back."""
     found: list[Finding] = []
     alarms: dict[str, list[dict[str, Any]]] = {}
@@ -88,46 +101,58 @@ def watched(log: Sequence[dict[str, Any]]) -> list[Finding]:
             changed = ", ".join(map(str, record["changes"]))
             text = f"Went back to step {record['step']:,} and on with {changed}, because: {record.get('note')}."
             found.append(Finding(record["step"], text))
-    return [*found, *(_alarm(name, records) for name, records in alarms.items())]
+    return [*found, *(_alarm(name, records, advise) for name, records in alarms.items())]
 
 
-def _alarm(name: str, records: Sequence[dict[str, Any]]) -> Finding:
+def _alarm(name: str, records: Sequence[dict[str, Any]], advise: Adviser) -> Finding:
     """All alarms of a detector, dated by the first."""
     first, detector = records[0], Detector.parts().get(name)
-    advice = "" if detector is None else f" {detector.advice}"
     again = f" Seen {len(records)} times, last at step {records[-1]['step']:,}." if len(records) > 1 else ""
-    return Finding(first["step"], f"Alarm at step {first['step']:,}: {first.get('note')}.{again}{advice}")
+    said = f"Alarm at step {first['step']:,}: {first.get('note')}.{again}"
+    return Finding(first["step"], f"{said} {'' if detector is None else advise(detector.advice)}".strip())
 
 
-def _overfitting(curve: Curve) -> Finding | None:
+def _overfitting(curve: Curve, advise: Adviser) -> Finding | None:
     step = _since(curve.steps, [low is not None and low > LEAK for low in curve.low])
     if step is None:
         return None
     return Finding(
         step,
         f"Overfitting since step {step:,}: the discriminator tells training from held-back items (AUC "
-        f"{curve.values[-1]:.2f} at the end, .5 is fair). Augment (--set views=adaptive-augment), give more data, or "
-        "stop there; 'sparring sample RUN --best' samples the model that was best on held-back items.",
+        f"{curve.values[-1]:.2f} at the end, .5 is fair). {advise(Overfits.advice)}",
     )
 
 
-def _collapse(curve: Curve) -> Finding | None:
-    best, wrong = curve.floor or 0.0, []
-    for value in curve.values:
-        best = max(best, value) if curve.floor is None else curve.floor
-        wrong.append(value < LOST * best)
-    step = _since(curve.steps, wrong)
-    if step is None:
+def _collapse(curve: Curve, advise: Adviser) -> Finding | None:
+    """The share has fallen from its highest, or was never high; beyond its intervals, where it has some."""
+    best = max(range(len(curve.values)), key=lambda i: curve.values[i])
+    wanted = curve.values[best] if curve.floor is None else curve.floor
+    lost = [_end(curve.high, curve.values, i) < LOST * wanted for i in range(len(curve.values))]
+    if not lost[-1]:
         return None
+    had = f"{curve.name} is {curve.values[-1]:.2g} at the end"
+    if _end(curve.low, curve.values, best) > _end(curve.high, curve.values, -1):
+        step = _since(curve.steps, [i > best and there for i, there in enumerate(lost)])
+        assert step is not None, "it is lost at the end, after the best"
+        return Finding(
+            step,
+            f"Collapse since step {step:,}: {had} and was {curve.values[best]:.2g} at step {curve.steps[best]:,}, so "
+            f"that kinds of items have gone missing. {advise(Collapsed.advice)}",
+        )
     return Finding(
-        step,
-        f"Collapse since step {step:,}: {curve.name} is {curve.values[-1]:.2g} where {best:.2g} can be had, so that "
-        "kinds of items are missing. Train longer where it still rises; else a stronger penalty, a lower rate, or "
-        "--set views=pack.",
+        curve.steps[-1],
+        f"Not reached yet: {had}, where real items give {wanted:.2g}, and was no higher before: many kinds of items "
+        f"are not made yet. {advise(Collapsed.advice, begin='train longer while it rises, else ')}",
     )
 
 
-def _worse_again(curve: Curve) -> Finding | None:
+def _end(ends: Sequence[float | None], values: Sequence[float], place: int) -> float:
+    """An interval's end, or the value where there is no interval."""
+    end = ends[place]
+    return values[place] if end is None else end
+
+
+def _worse_again(curve: Curve, advise: Adviser) -> Finding | None:
     """The distance has risen from its best beyond both intervals."""
     best = min(range(len(curve.values)), key=lambda i: curve.values[i])
     roof = curve.high[best]
@@ -143,9 +168,12 @@ def _worse_again(curve: Curve) -> Finding | None:
     return Finding(
         step,
         f"Worse again since step {step:,}: {curve.name} was {curve.values[best]:.3g} at step {curve.steps[best]:,} and "
-        f"is {curve.values[-1]:.3g} now. 'sparring sample RUN --best' samples the model of the better step; a lower "
-        "final rate or a shorter run would have ended there.",
+        f"is {curve.values[-1]:.3g} now. {advise(_EARLIER)}",
     )
+
+
+def _kind(curve: Curve) -> str:
+    return curve.name.partition("[")[0]
 
 
 def _since(steps: Sequence[int], wrong: Sequence[bool]) -> int | None:

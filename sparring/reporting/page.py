@@ -71,10 +71,12 @@ def _findings(story: Story) -> str:
     if story.findings:
         told = "".join(f'<li class="finding">{escape(finding.text)}</li>' for finding in story.findings)
         return f"<p>In the order of their steps; the figures below are marked with these numbers.</p><ol>{told}</ol>"
-    if not story.curves:
-        return "<p>No numbers were taken while it trained.</p>"
-    said = "Neither overfitting nor collapse was seen in the numbers taken on the way, and no alarm was raised."
-    return f'<p class="fine">{said}</p>'
+    alarm = "No detector raised an alarm." if story.detectors else "No detector watched it."
+    if not story.looked_for:
+        why = "the numbers over the run tell of neither" if story.curves else "no numbers were taken while it trained"
+        return f"<p>Whether it overfitted or collapsed was not looked at: {why}. {alarm}</p>"
+    seen = escape(f"Looked for in the numbers over the run, and not seen: {'; '.join(story.looked_for)}. {alarm}")
+    return f'<p class="fine">{seen}</p>'
 
 
 def _figures(shown: Sequence[Figure], kind: str = "grid") -> str:

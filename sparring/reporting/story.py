@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from PIL import Image as Picture
 
+from sparring.advice import Adviser
+from sparring.best import told_of_best
 from sparring.evaluation import Evaluation
 from sparring.experiment import Material, gather_again
 from sparring.modalities import Modality
 from sparring.modalities.image import Image
 from sparring.model import Model
 from sparring.reporting.figures import Line, data_uri
-from sparring.reporting.findings import Curve, Finding, curves, findings, watched
+from sparring.reporting.findings import Curve, Finding, curves, findings, looked_for, watched
 from sparring.restoring import ranked_cases, sheet
 from sparring.sides import take
 from sparring.tasks.picture import PictureTask
@@ -57,6 +59,8 @@ class Story:
         name: of the run.
         summary: facts by their names.
         findings: what went wrong or was changed, when, and what to do; in the order of their steps.
+        looked_for: what the numbers over the run would have shown, with their names.
+        detectors: whether any detector watched it.
         samples: generated beside real items, or inputs, outputs and truths.
         evolution: samples from the same latents over the run.
         suspects: the audit's picture, or None.
@@ -74,6 +78,8 @@ class Story:
     name: str
     summary: dict[str, str]
     findings: list[Finding]
+    looked_for: list[str]
+    detectors: bool
     samples: list[Figure]
     evolution: list[Figure]
     suspects: Figure | None
@@ -96,6 +102,8 @@ class Story:
         # Changes have entries of their own, without the means of terms.
         log = [record for record in told if "images" in record]
         numbers = curves(run.records("metrics"))
+        advise = Adviser(model.experiment, len(model.modality.spec().shape) == 3, _best(model))
+        found = [*findings(numbers, advise), *watched(told, advise)]
         material = gather_again(model.experiment, model.modality)
         seen = {record["step"]: record["images"] for record in log}
         fast = [r for r in timing if r["step"] in seen and "images_per_second" in r]
@@ -103,7 +111,9 @@ class Story:
         return cls(
             name=run.folder.name,
             summary=_summary(model, described, log, timing),
-            findings=sorted([*findings(numbers), *watched(told)], key=lambda finding: finding.step),
+            findings=sorted(found, key=lambda finding: finding.step),
+            looked_for=looked_for(numbers),
+            detectors=bool(model.experiment.training.watch),
             samples=_samples(model, material),
             evolution=_evolution(run.samples),
             suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
@@ -134,6 +144,15 @@ def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: li
         read = max(record.get("measured_in", 0.0) for record in timing)
         found["time"] = f"{timing[-1]['seconds'] / 60:.1f} minutes, of which {read:.0f} seconds for the numbers over it"
     return found
+
+
+def _best(model: Model) -> str:
+    """How the best model is got at, where one is kept."""
+    said = told_of_best(model.run)
+    if not said:
+        return ""
+    command = "evaluate" if isinstance(model.experiment.task, PictureTask) else "sample"
+    return f"'sparring {command} {model.run.folder} --best' takes the model that was best {said}."
 
 
 def _samples(model: Model, material: Material) -> list[Figure]:

@@ -11,7 +11,7 @@ from sparring.data.reader import Reader
 from sparring.errors import RequestError
 from sparring.games.contrastive import Contrastive, patch_contrast
 from sparring.games.cycle import Cycle
-from sparring.losses import NonSaturating
+from sparring.losses import NonSaturating, RelativisticPairing
 from sparring.networks.judges import Patch
 from sparring.networks.plain import Plain
 from sparring.networks.unet import Unet
@@ -111,3 +111,9 @@ def test_two_folders_without_pairs_are_enough(tmp_path, task):
     model = sparring.train(tmp_path / "data", out=tmp_path / "run", task=task, steps=2, settings=settings)
     assert model.apply(np.zeros((20, 31, 3), np.uint8)).shape == (20, 31, 3)
     assert list((tmp_path / "run" / "samples").glob("*.png"))
+
+
+@pytest.mark.parametrize("game", [Cycle, Contrastive])
+def test_a_loss_that_needs_real_scores_is_refused(game):
+    with pytest.raises(RequestError, match="no real scores for a relativistic loss"):
+        game(loss=RelativisticPairing())

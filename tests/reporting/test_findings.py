@@ -1,7 +1,16 @@
 import pytest
 
-from sparring.reporting.findings import curves, findings, watched
-from sparring.watch import EVERY, Collapsed
+from sparring.advice import Adviser
+from sparring.data.synthetic import Ring
+from sparring.experiment import Experiment
+from sparring.games.vae import Vae
+from sparring.reporting.findings import curves, findings, looked_for, watched
+from sparring.tasks.generation import Generation
+from sparring.watch import Collapsed
+
+BEST = "'sparring sample RUN --best' takes the model that was best by kid at step 100."
+ADVISE = Adviser(Experiment(data=Ring()), pictures=True, best=BEST)
+VAE = Adviser(Experiment(data=Ring(), task=Generation(game=Vae())), pictures=True)
 
 
 def record(step, **values):
@@ -12,9 +21,9 @@ def record(step, **values):
     return {"step": step, "metrics": rows}
 
 
-def told(name, values, *, half=0.01, floor=None, better=""):
+def told(name, values, *, half=0.01, floor=None, better="", advise=ADVISE):
     records = [record(100 * (i + 1), **{name: (v, v - half, v + half, floor, better)}) for i, v in enumerate(values)]
-    return findings(curves(records))
+    return findings(curves(records), advise)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +34,10 @@ def told(name, values, *, half=0.01, floor=None, better=""):
         ("recall[net]", [0.5, 0.6, 0.1, 0.05], 0.7, "Collapse since step 300"),
         ("coverage[net]", [0.2, 0.8, 0.3], None, "Collapse since step 300"),
         ("recall[net]", [0.1, 0.4, 0.6], 0.7, None),
+        ("recall[net]", [0.0, 0.1, 0.2, 0.3, 0.4], 0.7, None),
+        ("recall[net]", [0.0, 0.1, 0.2, 0.3], 0.7, "Not reached yet"),
+        ("recall[net]", [0.05, 0.2, 0.01, 0.02], 0.7, "Collapse since step 300"),
+        ("coverage[net]", [0.0, 0.1, 0.2], None, None),
         ("kid[net]", [0.5, 0.1, 0.2, 0.4], 0.0, "Worse again since step 300"),
         ("kid[net]", [0.5, 0.1, 0.115], 0.0, None),
         ("sharpness", [0.1, 0.0], 1.0, None),
@@ -35,18 +48,32 @@ def test_what_went_wrong_is_dated_from_where_it_stayed_wrong(name, values, floor
     assert [finding.text.partition(":")[0] for finding in found] == ([said] if said else [])
 
 
-def test_each_finding_says_what_to_do():
+def test_each_finding_says_what_to_do_in_settings_of_its_run():
     (overfitted,) = told("membership-auc", [0.9])
-    assert "adaptive-augment" in overfitted.text
-    assert "--best" in overfitted.text
+    assert "--set views=adaptive-augment" in overfitted.text
+    assert overfitted.text.endswith(f"or stop there. {BEST}")
     assert overfitted.step == 100
-    (collapsed,) = told("recall[net]", [0.0], floor=0.5)
-    assert "views=pack" in collapsed.text
+    (early,) = told("recall[net]", [0.0], floor=0.5)
+    assert "Train longer while it rises, else add a penalty (--set penalties=r1)" in early.text
+    assert "views=pack" in early.text
+    (collapsed,) = told("recall[net]", [0.4, 0.0], floor=0.5, advise=VAE)
+    assert "task.game.beta=0.5" in collapsed.text
+    assert "views" not in collapsed.text
+    assert "penalt" not in collapsed.text
+    (worse,) = told("kid[net]", [0.1, 0.4], floor=0.0, advise=VAE)
+    assert worse.text.endswith("Take a lower final rate, or stop there.")
+
+
+def test_what_was_looked_for_is_named_with_the_numbers_that_would_show_it():
+    there = curves([record(5, **dict.fromkeys(("recall[a]", "coverage[a]", "kid[a]", "psnr"), (1.0,) * 4 + ("",)))])
+    assert looked_for(there) == ["collapse (recall[a], coverage[a])", "getting worse again (kid[a])"]
+    assert looked_for(curves([record(5, psnr=(1.0, None, None, None, "higher"))])) == []
 
 
 def test_wide_intervals_prove_nothing():
     assert told("membership-auc", [0.7], half=0.2) == []
     assert told("kid[net]", [0.1, 0.2], half=0.3) == []
+    assert told("recall[net]", [0.6, 0.1], floor=0.7, half=0.3) == []
 
 
 def test_curves_join_a_number_over_records():
@@ -56,7 +83,7 @@ def test_curves_join_a_number_over_records():
     ])  # fmt: skip
     assert (kid.steps, kid.values, kid.low, kid.floor) == ((5, 10), (1.0, 0.5), (None, 0.4), 0.1)
     assert (recall.steps, recall.better) == ((10,), "higher")
-    assert findings([kid, recall]) == []
+    assert findings([kid, recall], ADVISE) == []
 
 
 def test_alarms_and_changes_of_the_log_are_told_with_advice_and_nothing_else_is():
@@ -67,13 +94,9 @@ def test_alarms_and_changes_of_the_log_are_told_with_advice_and_nothing_else_is(
         {"step": 65, "images": 130, "terms": {}, "alarm": "collapsed", "note": "it has again"},
         {"step": 70, "images": 140, "terms": {}, "alarm": "of-a-plugin-that-is-gone", "note": "odd"},
     ]
-    changed, collapsed, other = watched(log)
+    changed, collapsed, other = watched(log, ADVISE)
     assert collapsed.step == 60
     again = "Seen 2 times, last at step 65."
-    assert collapsed.text == f"Alarm at step 60: the generator has collapsed. {again} {Collapsed.advice}"
+    assert collapsed.text == f"Alarm at step 60: the generator has collapsed. {again} {ADVISE(Collapsed.advice)}"
     assert (changed.step, "training.clip=1.0" in changed.text, "x: not finite" in changed.text) == (40, True, True)
     assert other.text == "Alarm at step 70: odd."
-
-
-def test_every_detector_gives_advice():
-    assert all(detector.advice for detector in EVERY)

@@ -113,7 +113,7 @@ def check(
 
 
 def _findings(proposal: Proposal, device: torch.device) -> Findings:
-    material, source = proposal.material, proposal.experiment.data
+    material, source, task = proposal.material, proposal.experiment.data, proposal.experiment.task
     read = material.data
     duplicates = _duplicates(read)
     official = np.zeros(len(read), bool) if read.test is None else read.test
@@ -139,6 +139,7 @@ def _findings(proposal: Proposal, device: torch.device) -> Findings:
             *_weak_labels(attributes, quantities),
             *_repetitions(read, duplicates, leaks),
             *_emptiness(read, blank),
+            *task.game.risks(task.spec(material.spec)),
         ),
         forecast=forecast(proposal, device),
         columns=material.modality.described(),

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from sparring import wording
 from sparring.codec import Codec, build, read_experiment
 from sparring.errors import RunError
+from sparring.experiment import Experiment
 from sparring.plan import Plan
 from sparring.record import Record
 from sparring.run import Run
@@ -81,12 +82,17 @@ def beginning(out: Path, recipe: str | None) -> list[str]:
     return [
         f"found    {wording.usage(counts, codec.modality.spec().shape)}",
         *([f"labels   {', '.join(experiment.task.attributes)}"] if experiment.task.attributes else []),
-        *(f"note     {note}" for note in notes),
+        *(f"note     {note}" for note in [*notes, *_risks(experiment, codec)]),
         *skipped,
         f"trains   {recipe or 'the default recipe'}: {wording.game(experiment.task.game)}",
         f"players  {wording.parameters(players)}",
         f"length   {plan.length():,} steps of {plan.images_per_step} items in {plan.computing()}",
     ]
+
+
+def _risks(experiment: Experiment, codec: Codec) -> Sequence[str]:
+    task = experiment.task
+    return task.game.risks(task.spec(codec.spec(task)))
 
 
 def speed(record: Record) -> str:

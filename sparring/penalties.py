@@ -75,6 +75,10 @@ class Penalty(Part):
         """A module with the buffers that the penalty keeps from step to step, if any."""
         return None
 
+    def bounds_slope(self) -> bool:
+        """Whether it keeps the slope of the discriminator from growing without end."""
+        return False
+
 
 def squared_gradient_norm(scores: Scores, items: Tensor) -> Float[Tensor, " n"]:
     """Squared norm of the gradient of each item's verdict at the item, summed over all axes but the first."""
@@ -91,6 +95,9 @@ class R1(Penalty):
         default=None, ge=0, description="weight at the end, reached by a cosine; none keeps gamma"
     )
     every: int = Field(default=4, ge=1, description="steps from one taking to the next")
+
+    def bounds_slope(self) -> bool:
+        return self.gamma > 0
 
     @property
     def interval(self) -> int:
@@ -111,6 +118,9 @@ class R2(Penalty):
     )
     every: int = Field(default=4, ge=1, description="steps from one taking to the next")
 
+    def bounds_slope(self) -> bool:
+        return self.gamma > 0
+
     @property
     def interval(self) -> int:
         return self.every
@@ -130,6 +140,9 @@ class GradientPenalty(Penalty):
     one_sided: bool = Field(default=False, description="penalise norms above 1 only")
     every: int = Field(default=1, ge=1, description="steps from one taking to the next")
 
+    def bounds_slope(self) -> bool:
+        return self.weight > 0
+
     @property
     def interval(self) -> int:
         return self.every
@@ -148,6 +161,9 @@ class Dragan(Penalty):
         default=0.5, gt=0, description="size of the disturbance in standard deviations of the real batch"
     )
     every: int = Field(default=1, ge=1, description="steps from one taking to the next")
+
+    def bounds_slope(self) -> bool:
+        return self.weight > 0
 
     @property
     def interval(self) -> int:

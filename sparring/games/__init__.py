@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
+from sparring.losses import AdversarialLoss
+from sparring.networks.layers import spectral
 from sparring.part import Part
 from sparring.randomness import Noise
 from sparring.types import Batch, DataSpec, Samples, Scores, Terms
@@ -91,6 +94,16 @@ class Game(Part):
         """
         return None
 
+    def risks(self, spec: DataSpec) -> Sequence[str]:
+        """What is likely to go wrong with these settings, in words, each with its remedy; none by default.
+
+        ``sparring check`` warns of it and ``train`` notes it; what cannot work at all is refused instead.
+
+        Args:
+            spec: what one item looks like, as the players are built for it.
+        """
+        return ()
+
     @abstractmethod
     def turns(self, step: int) -> Sequence[Turn]:
         """The turns of a step, in order."""
@@ -110,6 +123,22 @@ class Game(Part):
     @abstractmethod
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         """The discriminator's verdict on items, without augmentation."""
+
+
+def unbounded(loss: AdversarialLoss, judge: Callable[[], nn.Module], setting: str) -> Sequence[str]:
+    """The risk of a game in which neither a penalty nor a constraint bounds the slope of its discriminator.
+
+    Args:
+        loss: the adversarial loss.
+        judge: builds the discriminator, whose spectral norm would do it.
+        setting: what bounds it.
+    """
+    if not loss.unbounded:
+        return ()
+    with torch.random.fork_rng(devices=[]):
+        bounded = spectral(judge())
+    lacks = f"the loss {loss.name} without a penalty, constraint or spectral norm that bounds the discriminator's slope"
+    return () if bounded else (f"{lacks}: {loss.unbounded}; add --set {setting}",)
 
 
 @runtime_checkable

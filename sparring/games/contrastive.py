@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from sparring.errors import RequestError
-from sparring.games import Game, Play, Turn
+from sparring.games import Game, Play, Turn, unbounded
 from sparring.losses import AdversarialLoss, LeastSquares, refuse_relativistic
 from sparring.networks.judges import Judge, Patch
 from sparring.networks.unet import Unet, UnetTranslator
@@ -36,6 +36,11 @@ class Contrastive(Game):
     @classmethod
     def _unpaired(cls, loss: AdversarialLoss) -> AdversarialLoss:
         return refuse_relativistic(loss)
+
+    def risks(self, spec: DataSpec) -> Sequence[str]:
+        loose = "contrast = 0: nothing ties what is made to what was given; give --set game.contrast=1"
+        judge = unbounded(self.loss, lambda: self.judge.discriminator(DataSpec(spec.shape)), "game.judge.spectral=true")
+        return [*judge, *([] if self.contrast else [loose])]
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         if spec.given != spec.shape:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from sparring.games import Game, Play, Turn
+from sparring.games import Game, Play, Turn, unbounded
 from sparring.losses import AdversarialLoss, LeastSquares, refuse_relativistic
 from sparring.networks import Architecture
 from sparring.networks.judges import Patch
@@ -32,6 +32,11 @@ class Cycle(Game):
     @classmethod
     def _unpaired(cls, loss: AdversarialLoss) -> AdversarialLoss:
         return refuse_relativistic(loss)
+
+    def risks(self, spec: DataSpec) -> Sequence[str]:
+        loose = "cycle = 0: nothing ties what is made to what was given; give --set game.cycle=10"
+        judge = unbounded(self.loss, lambda: self.network.discriminator(_alone(spec)), "judge.spectral=true")
+        return [*judge, *([] if self.cycle else [loose])]
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         there = spec

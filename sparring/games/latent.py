@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.agreement import Agreement
-from sparring.games import Game, Play, Turn
+from sparring.games import Game, Play, Turn, unbounded
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture
 from sparring.networks.layers import compares
@@ -54,13 +54,22 @@ class Latent(Game):
                 )
         return self
 
-    def players(self, spec: DataSpec) -> nn.ModuleDict:
-        seen = spec
+    def risks(self, spec: DataSpec) -> Sequence[str]:
+        if self.constraints or any(penalty.bounds_slope() for penalty in self.penalties):
+            return ()
+        setting = f"penalties={self.loss.bounded_by}"
+        return unbounded(self.loss, lambda: self.network.discriminator(self._seen(spec)), setting)
+
+    def _seen(self, spec: DataSpec) -> DataSpec:
+        """What the discriminator sees of an item, through the views."""
         for view in self.views:
-            seen = view.spec(seen)
+            spec = view.spec(spec)
+        return spec
+
+    def players(self, spec: DataSpec) -> nn.ModuleDict:
         players = {
             "generator": self.network.generator(spec, self.latent + self.codes),
-            "discriminator": self.network.discriminator(seen),
+            "discriminator": self.network.discriminator(self._seen(spec)),
         }
         for holder in (*self.views, *self.penalties):
             memory = holder.memory()
@@ -114,10 +123,7 @@ class Latent(Game):
 
     def _packed(self) -> int:
         """How many items one look of the discriminator holds."""
-        wide = DataSpec((1,))
-        for view in self.views:
-            wide = view.spec(wide)
-        return wide.shape[0]
+        return self._seen(DataSpec((1,))).shape[0]
 
     def _latents(self, play: Play) -> Tensor:
         draws = play.noise.normal if self.noise == "normal" else play.noise.uniform

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
-from sparring.games import Game, Play, Turn
+from sparring.games import Game, Play, Turn, unbounded
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture
 from sparring.networks.unet import Unet
@@ -36,9 +36,17 @@ class Paired(Game):
     terms: tuple[Term, ...] = Field(default=(L1(),), description="what the generator also minimises")
     penalties: tuple[Penalty, ...] = Field(default=(), description="penalties on the discriminator")
     local: bool = Field(
-        default=True, description="where there are holes, the discriminator's target is real at known places"
+        default=True,
+        description="where there are holes, the discriminator's target is real at known places; not for "
+        "relativistic losses",
     )
     latent: int = Field(default=0, ge=0, description="width of a latent vector beside the given picture; 0: none")
+
+    def risks(self, spec: DataSpec) -> Sequence[str]:
+        if not self.adversary or any(penalty.bounds_slope() for penalty in self.penalties):
+            return ()
+        setting = f"penalties={self.loss.bounded_by}"
+        return unbounded(self.loss, lambda: self.network.discriminator(spec), setting)
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         players = {"generator": self.network.generator(spec, self.latent)}
@@ -94,7 +102,9 @@ class Paired(Game):
         real = play.batch.target.detach().requires_grad_(differentiates)
         fake = fake.detach().requires_grad_(differentiates)
         real_scores, fake_scores = judge(real, given), judge(fake, given)
-        truth = _truth(fake_scores, play.batch.mask) if self.local else None
+        # A relativistic loss holds whole sides against each other and takes no target per location.
+        local = self.local and not self.loss.relativistic
+        truth = _truth(fake_scores, play.batch.mask) if local else None
         terms: Terms = {"discriminator": self.loss.discriminator(real_scores, fake_scores, truth)}
         for penalty in penalties:
             memory = _memory(play, penalty.name)

@@ -47,6 +47,11 @@ class Vae(Game):
         default=None, gt=0, description="of an item's numbers around the decoded ones; none: as the errors are"
     )
 
+    def risks(self, spec: DataSpec) -> Sequence[str]:
+        if self.beta:
+            return ()
+        return ("beta = 0: codes need not lie where samples are drawn from; give --set game.beta=1",)
+
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         generator = self.network.generator(spec, self.latent)
         return nn.ModuleDict({"encoder": Encoder(self.network, spec, self.latent), "generator": generator})

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from sparring.errors import RequestError
 from sparring.networks import Architecture
@@ -83,6 +84,12 @@ def spectrally_normalised(network: Network, wanted: bool = True) -> Network:
         if isinstance(layer, nn.Linear | nn.Conv2d):
             spectral_norm(layer)
     return network
+
+
+def spectral(network: nn.Module) -> bool:
+    """Whether every linear and convolution layer has a bounded norm, so that the slope of the whole is bounded too."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d)]
+    return bool(layers) and all(is_parametrized(layer, "weight") for layer in layers)
 
 
 def picture(family: type[Architecture], shape: tuple[int, ...]) -> tuple[int, int, int]:

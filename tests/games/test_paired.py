@@ -147,3 +147,9 @@ def test_a_perceptual_network_learns_in_its_own_turn_alone():
     found = played.step()
     assert {"perceptual/lesson", "generator/perceptual", "generator/adversary"} <= set(found)
     assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+def test_a_relativistic_loss_takes_no_targets_at_holes():
+    played = engine(Paired(network=NETWORK, loss=RelativisticPairing(), warm=0), steps=2, holed=True)
+    assert played.game.local
+    assert torch.isfinite(played.step()["discriminator/discriminator"])

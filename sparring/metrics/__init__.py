@@ -130,6 +130,7 @@ class Metric(Part):
         classed: whether it asks for the class of each item by a classifier of the data's own labels.
         plenty: whether it takes as many judged items as the model learned from, not as many as the reference holds.
         learns: whether it learns from the judged items: its floor is then that of what the model learned from.
+        audited: its numbers that tell of copies and leaks, which a report shows by themselves.
     """
 
     kind: ClassVar[str] = "metric"
@@ -145,6 +146,7 @@ class Metric(Part):
     classed: ClassVar[bool] = False
     plenty: ClassVar[bool] = False
     learns: ClassVar[bool] = False
+    audited: ClassVar[tuple[str, ...]] = ()
 
     def about(self, data: Dataset) -> Self | None:
         """The metric with what is known of the data filled in; None where it has nothing to say of such data."""

@@ -204,6 +204,7 @@ class NearestRow(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     rank: ClassVar[int | None] = 60
+    audited: ClassVar[tuple[str, ...]] = ("nearer-to-training", "copied-rows")
     protocol: ClassVar[str] = (
         "distance in scaled numbers and words as ones, as many training as reference rows, ties as half; "
         "copied-rows: share of judged rows that equal a training row in every column, identifiers too, of "

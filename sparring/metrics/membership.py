@@ -25,6 +25,7 @@ class Membership(Metric):
     featured: ClassVar[bool] = False
     judging: ClassVar[bool] = False
     rank: ClassVar[int | None] = 62
+    audited: ClassVar[tuple[str, ...]] = ("membership-auc", "membership-tpr-at-1%")
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "scores of training against held-back items; AUC by DeLong, .5 where nothing leaks; true positives where 1 % "

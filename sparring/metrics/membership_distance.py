@@ -16,6 +16,7 @@ class MembershipDistance(Metric):
     seed: int = Field(default=0, ge=0, description="of the interval's draws")
 
     rank: ClassVar[int | None] = 63
+    audited: ClassVar[tuple[str, ...]] = ("membership-distance-auc", "membership-distance-tpr-at-1%")
     compared: ClassVar[bool] = False
     protocol: ClassVar[str] = (
         "Euclidean distance of features from each training and each held-back item to the nearest generated one; AUC "

@@ -31,13 +31,12 @@ class Nearest(NamedTuple):
     row: Int[np.ndarray, " n"]
 
 
-def nearest(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"], *, same: bool = False) -> Nearest:
+def nearest(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"]) -> Nearest:
     """The nearest of ``others`` to each item.
 
     Args:
         items: rows of numbers.
         others: rows of numbers.
-        same: both are the same rows, and none is its own neighbour.
     """
     # The mean as the origin keeps rounding small; the distance to the chosen row is taken anew, without cancellation.
     origin = others.mean(0)
@@ -45,9 +44,6 @@ def nearest(items: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"], *
     norms, rows = right.square().sum(1), np.empty(len(items), np.int64)
     for start in range(0, len(items), _CHUNK):
         chunk = torch.addmm(norms, left[start : start + _CHUNK], right.T, alpha=-2)
-        if same:
-            here = torch.arange(len(chunk))
-            chunk[here, here + start] = torch.inf
         rows[start : start + _CHUNK] = chunk.argmin(1).numpy()
     distances = np.empty(len(items))
     for start in range(0, len(items), _CHUNK):

@@ -14,6 +14,7 @@ class NearestWindow(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("series",)
     rank: ClassVar[int | None] = 60
+    audited: ClassVar[tuple[str, ...]] = ("window-copies", "window-nearness")
     protocol: ClassVar[str] = (
         "Euclidean distances of windows in the channels' deviations; numbers and intervals as of memorisation. Parts "
         "of the split lie apart in time, so that a nearness somewhat off .5 may be of the time and not of copies"

@@ -15,6 +15,7 @@ class PixelMemorisation(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("image", "points")
     rank: ClassVar[int | None] = 61
+    audited: ClassVar[tuple[str, ...]] = ("pixel-copies", "pixel-nearness")
     compared: ClassVar[bool] = False
     protocol: ClassVar[str] = (
         f"Euclidean distances of pixels, pictures above {SIDE} pixels a side averaged down to that; numbers and "

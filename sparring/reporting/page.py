@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparring.evaluation import Evaluation
+from sparring.metrics import Metric
 from sparring.reporting import figures
+from sparring.reporting.findings import Curve
 from sparring.reporting.story import Figure, Story
 
 _STYLE = """
@@ -27,9 +29,6 @@ ol { padding-left: 1.5rem; } li.finding { border-left: 4px solid #b0413e; paddin
 .fine { border-left: 4px solid #2e7d4f; padding-left: .75rem; }
 details summary { cursor: pointer; }
 """  # noqa: E501
-
-_AUDIT = ("copies", "nearness", "pixel-copies", "pixel-nearness", "membership-auc", "membership-tpr-at-1%",
-          "membership-distance-auc", "membership-distance-tpr-at-1%")  # fmt: skip
 
 
 def write_page(story: Story) -> str:
@@ -94,7 +93,8 @@ def _numbers(story: Story) -> str:
 
 
 def _rows(found: Evaluation, *, audit: bool) -> str:
-    rows = [row for row in found.rows if (row.name.partition("[")[0] in _AUDIT) == audit]
+    named = {name for metric in Metric.parts().values() for name in metric.audited}
+    rows = [row for row in found.rows if (row.name.partition("[")[0] in named) == audit]
     baselines = list(dict.fromkeys(name for row in rows for name in row.baselines))
     head = "".join(f"<th>{escape(t)}</th>" for t in ("metric", "value", "95 % interval", "floor", *baselines))
     body = []
@@ -133,7 +133,7 @@ def _audit(story: Story) -> str:
 
 def _curves(story: Story) -> str:
     drawn = [figures.curve(c, story.images_per_step, _marks(story)) for c in story.curves]
-    return _figures([Figure(d, _better(c.better)) for d, c in zip(drawn, story.curves, strict=True)])
+    return _figures([Figure(d, _better(c)) for d, c in zip(drawn, story.curves, strict=True)])
 
 
 def _marks(story: Story) -> list[figures.Mark]:
@@ -141,8 +141,8 @@ def _marks(story: Story) -> list[figures.Mark]:
     return [figures.Mark(f.step * story.images_per_step, str(i + 1)) for i, f in enumerate(story.findings)]
 
 
-def _better(better: str) -> str:
-    return f"{better} is better" if better else "neither end is better"
+def _better(curve: Curve) -> str:
+    return f"{curve.name}: {f'{curve.better} is better' if curve.better else 'neither end is better'}"
 
 
 def _losses(story: Story) -> str:

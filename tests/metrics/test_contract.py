@@ -91,8 +91,18 @@ class TestEveryMetric:
         assert metric.printed("number", "net") == ("number[net]" if metric.featured else "number")
         assert metric.protocol
 
+    def test_the_numbers_that_it_says_tell_of_copies_are_its_numbers(self, metric):
+        if metric.audited:
+            assert set(metric.audited) == set(every_number(metric, *[evidence(200, seed) for seed in range(3)]))
+
     def test_it_survives_json(self, metric):
         assert Metric.from_json(json.loads(json.dumps(metric.to_json()))) == metric
+
+
+def test_a_report_shows_all_that_tells_of_copies_and_leaks_by_itself():
+    assert {metric.name for metric in METRICS if metric.audited} == {
+        "memorisation", "pixel-memorisation", "nearest-window", "nearest-row", "membership", "membership-distance",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["frechet", "kid", "precision-recall", "density-coverage", "sliced-wasserstein"])

@@ -57,6 +57,7 @@ def test_every_loss_and_every_number_over_time_is_a_picture_that_is_named(page, 
     captions = re.findall(r"<figcaption>([^<]*)</figcaption>", text)
     assert {"discriminator", "generator", "speed"} <= set(captions)
     assert sum("is better" in caption for caption in captions) >= 6
+    assert {"kid[random-conv]: lower is better", "recall[random-conv]: higher is better"} <= set(captions)
     drawn = [base64.b64decode(d).decode() for d in re.findall(r"svg\+xml;base64,([^\"]*)", page.read_text())]
     assert len(drawn) >= 9
     assert all(svg.startswith("<?xml") and "<text" not in svg for svg in drawn)

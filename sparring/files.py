@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,6 +88,27 @@ def remove_folder(folder: Path) -> None:
     except OSError:  # even a new name may be too much for a full disk
         aside = folder
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a file of which nothing is known.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no regular file (a device has no end), or longer than ``most`` bytes.
+    """
+    # A pipe that nobody writes to would keep an ordinary open waiting.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(number, "rb") as file:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no regular file")
+        content = b"" if status.st_size > most else file.read(most + 1)
+    if not status.st_size <= most >= len(content):
+        raise ValueError(
+            f"{max(status.st_size, len(content))} bytes are more than the {most} that a run writes at most"
+        )
+    return content
 
 
 def append_line(path: Path, line: str) -> None:

@@ -15,8 +15,10 @@ from sparring.display import beginning
 from sparring.errors import RequestError, RunError, SparringError
 from sparring.learning import steps
 from sparring.limits import Limits
+from sparring.memory import available
 from sparring.model import load
 from sparring.proposal import propose
+from sparring.run import LOGS, Run, checksum
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
@@ -151,6 +153,42 @@ def test_hostile_json_is_refused_in_one_line(run, name, text):
         use(run)
     assert len(str(refusal.value).splitlines()) == 1
     assert len(str(refusal.value)) < 2000
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "plan.json", "codec/codec.json"])
+def test_json_that_has_no_end_or_is_larger_than_any_is_refused_unread(run, name):
+    (run / name).unlink()
+    (run / name).symlink_to("/dev/zero")
+    with pytest.raises(RunError, match="no regular file"):
+        Run(run).read(run / name)
+    (run / name).unlink()
+    with (run / name).open("wb") as file:
+        file.truncate(2**24 + 1)
+    with pytest.raises(RunError, match="16777217 bytes are more than the 16777216 that a run writes"):
+        use(run)
+
+
+@pytest.mark.parametrize("name", ["counters.json", "checksums.json"])
+def test_a_checkpoint_whose_json_is_larger_than_any_is_left_out(run, name):
+    newest = Run(run).checkpoints()[-1]
+    with (newest / name).open("wb") as file:
+        file.truncate(2**24 + 1)
+    if name == "counters.json":
+        sums = json.loads((newest / "checksums.json").read_text())
+        (newest / "checksums.json").write_text(json.dumps(sums | {name: checksum(newest / name)}))
+    _, counters, damaged = Run(run).restore()
+    assert counters["step"] < int(newest.name)
+    assert len(damaged) == 1
+    assert "are more than the 16777216 that a run writes" in damaged[0]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_log_that_would_not_fit_into_memory_is_refused_unread(run, name):
+    with (run / f"{name}.jsonl").open("wb") as file:
+        file.truncate(available(torch.device("cpu")) // 16)
+    for reading in (lambda: Run(run).records(name), lambda: Run(run).cut(0)):
+        with pytest.raises(RunError, match=rf"{name}\.jsonl has .* MiB, and reading it may take 24 times as much"):
+            reading()
 
 
 def test_a_network_that_no_run_has_takes_no_memory(run):

@@ -103,8 +103,10 @@ def check(
         **proposing: what :func:`sparring.propose` takes: ``recipe``, ``size``, ``settings`` and others.
 
     Raises:
-        RequestError: an unknown name or value, or data that can be read in several ways; the message names those.
+        RequestError: an unknown name or value, or data that can be read in several ways; the message names those. Or
+            no part of a batch fits into memory.
         DataError: nothing is usable.
+        TrainingError: memory ran out in the steps that are played.
     """
     where = choose_device(device)
     with tempfile.TemporaryDirectory(prefix="sparring-") as store:
@@ -123,6 +125,7 @@ def _findings(proposal: Proposal, device: torch.device) -> Findings:
     asked = material.conditions.attributes if material.conditions is not None else ()
     quantities = {attribute.title for attribute in asked if not attribute.classes}
     attributes = {name: dict(Counter(values.tolist()).most_common()) for name, values in read.attributes.items()}
+    expected = forecast(proposal, device)
     return Findings(
         splits={name: len(rows) for name, rows in vars(material.splits).items()},
         shape=material.spec.shape,
@@ -140,8 +143,9 @@ def _findings(proposal: Proposal, device: torch.device) -> Findings:
             *_repetitions(read, duplicates, leaks),
             *_emptiness(read, blank),
             *task.game.risks(task.spec(material.spec)),
+            *([expected.refused] if expected.refused else []),
         ),
-        forecast=forecast(proposal, device),
+        forecast=expected,
         columns=material.modality.described(),
     )
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 
 from sparring import wording
-from sparring.games import Game
 from sparring.limits import Limits
+from sparring.memory import told_when_it_runs_out
 from sparring.plan import Plan, fastest
-from sparring.planning import candidates, seconds_per_step, unmeasured
+from sparring.planning import candidates, phases, seconds_per_step, unmeasured
 from sparring.proposal import Proposal
+from sparring.rooming import division
+from sparring.settings import Training
 from sparring.training import Engine
-
-_LOOKS = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Forecast:
         seconds: estimated duration of all steps, from a few of each phase that were played on fresh weights.
         memory: bytes that this process held at most while it read the data and played those steps; of the device
             where that has memory of its own.
+        refused: why training would be refused for want of memory; the steps were played in parts then. Empty where it
+            would not.
     """
 
     game: str
@@ -41,6 +43,7 @@ class Forecast:
     layout: str
     seconds: float
     memory: int
+    refused: str = ""
 
     def lines(self) -> list[str]:
         """For people."""
@@ -57,9 +60,25 @@ class Forecast:
 
 
 def forecast(proposal: Proposal, device: torch.device) -> Forecast:
-    """Plays a few steps on fresh weights, in each of the settings that training would choose from."""
+    """Plays a few steps on fresh weights, in each of the settings that training would choose from.
+
+    Raises:
+        RequestError: not even a part of a batch fits into memory.
+        TrainingError: memory ran out all the same.
+    """
+    training = proposal.experiment.training
+    with told_when_it_runs_out(training.batch, training.accumulate, goes_on=False):
+        return _forecast(proposal, device)
+
+
+def _forecast(proposal: Proposal, device: torch.device) -> Forecast:
     experiment, material = proposal.experiment, proposal.material
-    plan = unmeasured(experiment, Limits())
+
+    def trial(plan: Plan, training: Training) -> Engine:
+        return _engine(proposal, plan, device, training)
+
+    found = division(trial, experiment, device)
+    plan = unmeasured(experiment, Limits()).but(accumulate=found.parts)
     engines: list[Engine] = []
 
     def measure(candidate: Plan) -> float:
@@ -80,19 +99,8 @@ def forecast(proposal: Proposal, device: torch.device) -> Forecast:
         layout=plan.layout,
         seconds=seconds * plan.length(),
         memory=_peak_memory(device),
+        refused=found.why,
     )
-
-
-def phases(game: Game, plan: Plan) -> dict[int, float]:
-    """A step of each stretch of a run in which the same turns are played, with the stretch's share of all steps."""
-    found: dict[tuple[bool, ...], tuple[int, float]] = {}
-    for number in range(_LOOKS):
-        step = int((number + 0.5) / _LOOKS * plan.steps)
-        progress = plan.progress(step)
-        played = tuple(turn.when is None or turn.when(progress) for turn in game.turns(step))
-        first, share = found.get(played, (step, 0.0))
-        found[played] = first, share + 1 / _LOOKS
-    return dict(found.values())
 
 
 def _seconds_from(proposal: Proposal, plan: Plan, step: int, device: torch.device) -> float:
@@ -102,14 +110,14 @@ def _seconds_from(proposal: Proposal, plan: Plan, step: int, device: torch.devic
     return seconds_per_step(engine)
 
 
-def _engine(proposal: Proposal, plan: Plan, device: torch.device) -> Engine:
+def _engine(proposal: Proposal, plan: Plan, device: torch.device, training: Training | None = None) -> Engine:
     e, material = proposal.experiment, proposal.material
     held = material.splits.select
     readers = {
         "train": material.reader(material.splits.train, e.seed),
         "select": material.reader(held, e.seed + 1) if len(held) else None,
     }
-    return Engine(e.task, e.training, material.spec, **readers, plan=plan, seed=e.seed, device=device)
+    return Engine(e.task, training or e.training, material.spec, **readers, plan=plan, seed=e.seed, device=device)
 
 
 def _peak_memory(device: torch.device) -> int:

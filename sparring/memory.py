@@ -103,15 +103,18 @@ class _Held:
 
 
 def needed(measured: dict[int, int], rows: int) -> int:
-    """Bytes of a step over ``rows`` rows, from those of two smaller numbers of rows, on a straight line."""
-    (few, low), (more, high) = sorted(measured.items())
-    each = max(0.0, (high - low) / (more - few))
+    """Bytes of a step over ``rows`` rows, from those of one or two smaller numbers of rows, on a straight line.
+
+    From one number alone the line goes through zero, which is too much rather than too little.
+    """
+    (few, low), (more, high) = min(measured.items()), max(measured.items())
+    each = max(0.0, (high - low) / (more - few)) if more > few else low / few
     return int(_SPARE * (low + each * max(0, rows - few)))
 
 
-def fitting(measured: dict[int, int], batch: int, room: int) -> int:
-    """In how many equal parts a batch must be computed for each to fit; the batch's rows where none does."""
-    return next((n for n in range(1, batch + 1) if batch % n == 0 and needed(measured, batch // n) <= room), batch)
+def fitting(measured: dict[int, int], batch: int, room: int) -> list[int]:
+    """In how many equal parts a batch may be computed for each to fit, the fewest first; none where no part does."""
+    return [n for n in range(1, batch + 1) if batch % n == 0 and needed(measured, batch // n) <= room]
 
 
 def ran_out(error: BaseException) -> bool:
@@ -123,8 +126,14 @@ def ran_out(error: BaseException) -> bool:
 
 
 @contextmanager
-def told_when_it_runs_out(batch: int, accumulate: int) -> Iterator[None]:
-    """Makes running out of memory an error of one line with the remedy."""
+def told_when_it_runs_out(batch: int, accumulate: int, *, goes_on: bool = True) -> Iterator[None]:
+    """Makes running out of memory an error of one line with the remedy.
+
+    Args:
+        batch: items of a turn.
+        accumulate: parts in which they are computed.
+        goes_on: whether there is a run that may go on.
+    """
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -132,10 +141,10 @@ def told_when_it_runs_out(batch: int, accumulate: int) -> Iterator[None]:
             raise
         said = " ".join(str(error).split())
         parts = more_parts(batch, accumulate)
+        resumed = f"--resume --auto-batch goes on with the batch of {batch} in as many parts as it takes; anew, "
         raise TrainingError(
-            f"memory ran out ({said[:100]}); --resume --auto-batch goes on with the batch of {batch} in as many parts "
-            f"as it takes; anew, --set training.accumulate={parts} computes it in {parts} parts, or take a smaller "
-            "training.batch"
+            f"memory ran out ({said[:100]}); {resumed if goes_on else ''}--set training.accumulate={parts} computes it "
+            f"in {parts} parts, or take a smaller training.batch"
         ) from None
 
 

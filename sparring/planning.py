@@ -9,6 +9,7 @@ import torch.distributed as dist
 
 from sparring.errors import Divergence, RequestError
 from sparring.experiment import Experiment
+from sparring.games import Game
 from sparring.limits import Limits
 from sparring.modalities import Modality
 from sparring.plan import Plan, fastest
@@ -20,6 +21,7 @@ SAVE_SECONDS = 60
 """About how long it is from one checkpoint to the next where the speed is known."""
 
 _WARM = 3
+_LOOKS = 20
 
 
 def make_plan(
@@ -178,6 +180,18 @@ def candidates(experiment: Experiment, plan: Plan, spec: DataSpec, device: torch
     # Half precision is never faster with contiguous pictures where both layouts are there.
     pairs = [(p, la) for p in precisions for la in layouts if p != "bf16" or la == layouts[-1]]
     return [plan.but(precision=p, layout=la) for p, la in pairs]
+
+
+def phases(game: Game, plan: Plan) -> dict[int, float]:
+    """A step of each stretch of a run in which the same turns are played, with the stretch's share of all steps."""
+    found: dict[tuple[bool, ...], tuple[int, float]] = {}
+    for number in range(_LOOKS):
+        step = int((number + 0.5) / _LOOKS * plan.steps)
+        progress = plan.progress(step)
+        played = tuple(turn.when is None or turn.when(progress) for turn in game.turns(step))
+        first, share = found.get(played, (step, 0.0))
+        found[played] = first, share + 1 / _LOOKS
+    return dict(found.values())
 
 
 def seconds_per_step(engine: Engine) -> float:

@@ -3,18 +3,20 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sparring import checks, wording
+from sparring import checks, rooming, wording
 from sparring.checks import check
 from sparring.data import Dataset
-from sparring.errors import DataError, RequestError
-from sparring.forecast import phases
+from sparring.errors import DataError, RequestError, TrainingError
 from sparring.games.latent import Latent
 from sparring.games.paired import Paired
 from sparring.plan import Plan
+from sparring.planning import phases
+from sparring.training import Engine
 
 QUICK = {
     "recipe": "dense",
@@ -123,6 +125,32 @@ def test_nothing_is_written_where_one_stands(tmp_path, monkeypatch):
     findings = check(np.stack([noise(i) for i in range(20)]), **QUICK)
     assert findings.splits == {"train": 20, "select": 0, "report": 0}
     assert list(tmp_path.iterdir()) == []
+
+
+SQUEEZED = QUICK | {"settings": (*QUICK["settings"][:2], "training.batch=64", "network.hidden=64")}
+
+
+def test_a_batch_that_memory_does_not_hold_is_warned_of_and_played_in_parts(monkeypatch):
+    played = []
+    step = Engine.step
+    monkeypatch.setattr(Engine, "step", lambda self: (played.append(self.parts[0].stop), step(self))[1])
+    monkeypatch.setattr(rooming, "available", lambda device: 150_000)
+    findings = check(np.stack([noise(i) for i in range(20)]), **SQUEEZED)
+    assert said(findings, "a batch of 64 takes about", "--auto-batch")
+    assert max(played) < 64
+    monkeypatch.setattr(rooming, "available", lambda device: 100)
+    with pytest.raises(RequestError, match="no part of it that can be played fits"):
+        check(np.stack([noise(i) for i in range(20)]), **SQUEEZED)
+
+
+def test_memory_that_runs_out_while_checking_is_told_in_one_line(monkeypatch):
+    def stepping(self):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nGPU 0 has 16 GiB")
+
+    monkeypatch.setattr(Engine, "step", stepping)
+    with pytest.raises(TrainingError, match=r"^memory ran out \(CUDA .*\); --set training\.accumulate=2") as told:
+        check(np.stack([noise(i) for i in range(20)]), **QUICK)
+    assert len(str(told.value).splitlines()) == 1
 
 
 def test_very_few_items_cannot_be_measured_and_few_are_learned_by_heart():

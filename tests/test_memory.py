@@ -66,9 +66,10 @@ def test_a_steps_need_is_extrapolated_and_parts_are_found_that_fit():
     measured = {4: 1000, 8: 1400}
     assert needed(measured, 8) == int(1.5 * 1400)
     assert needed(measured, 64) == int(1.5 * (1000 + 60 * 100))
-    assert fitting(measured, 64, 10_500) == 1
-    assert fitting(measured, 64, 6000) == 2
-    assert fitting(measured, 64, 0) == 64
+    assert fitting(measured, 64, 10_500) == [1, 2, 4, 8, 16, 32, 64]
+    assert fitting(measured, 64, 6000) == [2, 4, 8, 16, 32, 64]
+    assert fitting(measured, 64, 0) == []
+    assert needed({10: 1000}, 40) == int(1.5 * 4000)
 
 
 def test_a_step_of_a_game_holds_more_with_more_rows():
@@ -94,6 +95,12 @@ def test_running_out_is_told_in_one_line_with_the_remedy(error):
     said = r"memory ran out \(.*--resume --auto-batch goes on .*training\.accumulate=2 computes"
     with pytest.raises(TrainingError, match=said), told_when_it_runs_out(64, 1):
         raise error
+
+
+def test_without_a_run_nothing_is_said_of_going_on():
+    said = r"^memory ran out \(.*\); --set training\.accumulate=2 computes"
+    with pytest.raises(TrainingError, match=said), told_when_it_runs_out(64, 1, goes_on=False):
+        raise MemoryError("none")
 
 
 def test_other_errors_pass():

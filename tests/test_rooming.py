@@ -27,7 +27,7 @@ def play(folder, proposal, **limits):
 
 
 def test_a_batch_that_does_not_fit_is_refused_with_one_that_does(tmp_path, proposal, monkeypatch):
-    monkeypatch.setattr(rooming, "available", lambda device: 300_000)
+    monkeypatch.setattr(rooming, "available", lambda device: 400_000)
     with pytest.raises(RequestError, match=r"a batch of 64 takes about .*; training\.batch=\d+ fits, or --auto-batch"):
         play(tmp_path / "run", proposal)
     assert not (tmp_path / "run" / "plan.json").exists()
@@ -35,13 +35,80 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_does(tmp_path, propo
 
 def test_in_parts_it_computes_what_the_whole_batch_does(tmp_path, proposal, monkeypatch):
     whole = play(tmp_path / "whole", proposal)
-    monkeypatch.setattr(rooming, "available", lambda device: 300_000)
+    monkeypatch.setattr(rooming, "available", lambda device: 400_000)
     parts = play(tmp_path / "parts", proposal, auto_batch=True)
     plan = Plan.from_json(Run(tmp_path / "parts").read(tmp_path / "parts" / "plan.json"))
     assert plan.accumulate > 1
     assert any("parts, which fit into memory" in (record.note or "") for record in parts)
     for expected, found in zip(*([r for r in each if r.terms] for each in (whole, parts)), strict=True):
         assert found.terms == pytest.approx(expected.terms, rel=1e-3)
+
+
+def tried(proposal):
+    """A trial of a proposal, as a sitting and a check make one."""
+    e, material, cpu = proposal.experiment, proposal.material, torch.device("cpu")
+    train = material.reader(material.splits.train, e.seed)
+
+    def make(plan, training):
+        return Engine(e.task, training, material.spec, train=train, select=None, plan=plan, seed=e.seed, device=cpu)
+
+    return rooming.Trial(make, e)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """A proposal of packs of ten rows, whose generator has batch norm."""
+    draw = np.random.default_rng(0)
+    columns = "\n".join(f"{a:.3f},{b}" for a, b in zip(draw.normal(size=60), draw.choice(list("xyz"), 60), strict=True))
+    (tmp_path / "rows.csv").write_text(f"a,b\n{columns}\n")
+    return propose(str(tmp_path / "rows.csv"), recipe="ctgan", settings=("training.batch=60", "network.width=8"))
+
+
+def test_packs_are_measured_by_numbers_of_rows_that_they_divide(rows, monkeypatch):
+    trial = tried(rows)
+    assert sorted(trial.measured()) == [10, 20]
+    assert not trial.plays(4)
+    monkeypatch.setattr(rooming, "available", lambda device: 100)
+    with pytest.raises(RequestError, match="no part of it that can be played fits; take a smaller network"):
+        rooming.parts_that_fit(trial.engine, rows.experiment, Limits(), torch.device("cpu"))
+
+
+def test_a_batch_is_not_divided_into_parts_that_the_game_cannot_be_played_with(rows, monkeypatch):
+    trial = tried(rows)
+    few, more = trial.measured().values()
+    monkeypatch.setattr(rooming, "available", lambda device: int(1.5 * (few + more) / 2))
+    assert rooming.division(trial.engine, rows.experiment, torch.device("cpu")).parts == 6
+    monkeypatch.setattr(rooming, "available", lambda device: int(1.5 * few) - 1)  # 6 rows would fit, and are no pack
+    with pytest.raises(RequestError, match="no part of it that can be played fits"):
+        rooming.parts_that_fit(trial.engine, rows.experiment, Limits(auto_batch=True), torch.device("cpu"))
+
+
+def test_memory_that_runs_out_divides_a_batch_into_whole_packs_alone(rows):
+    plan, error = Plan(steps=4, images_per_step=60), torch.OutOfMemoryError("CUDA out of memory")
+    asked = (rows.experiment, Limits(steps=4, auto_batch=True), error, tried(rows).engine)
+    assert rooming.divided(plan, *asked).accumulate == 2
+    assert rooming.divided(plan.but(accumulate=3), *asked).accumulate == 6
+    with pytest.raises(torch.OutOfMemoryError):
+        rooming.divided(plan.but(accumulate=6), *asked)
+
+
+def test_a_batch_is_refused_with_no_other_where_no_part_of_it_fits(tmp_path, proposal, monkeypatch):
+    monkeypatch.setattr(rooming, "available", lambda device: 100)
+    for name, limits in {"asked": {}, "automatic": {"auto_batch": True}}.items():
+        with pytest.raises(RequestError, match="no part of it that can be played fits") as told:
+            play(tmp_path / name, proposal, **limits)
+        assert "--auto-batch" not in str(told.value)
+
+
+def test_every_phase_of_a_run_is_measured(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(120, 12, 2)).astype(np.float32))
+    settings = ("training.batch=32", "game.width=8")
+    late = propose(str(tmp_path / "x.npy"), recipe="timegan", modality="series", settings=settings)
+    first = propose(str(tmp_path / "x.npy"), recipe="timegan", modality="series", settings=settings)
+    trial, alone = tried(late), tried(first)
+    alone.steps = (0,)
+    assert len(trial.steps) == 2
+    assert all(held > 1.2 * alone.measured()[few] for few, held in trial.measured().items())
 
 
 def test_nothing_is_measured_where_memory_is_ample(proposal, monkeypatch):
@@ -89,7 +156,7 @@ def test_a_device_that_runs_out_in_the_middle_is_one_line_and_the_run_goes_on_in
 
 def test_a_run_goes_on_in_more_parts_where_there_is_less_memory_than_there_was(tmp_path, proposal, monkeypatch):
     play(tmp_path / "run", proposal)
-    monkeypatch.setattr(rooming, "available", lambda device: 300_000)
+    monkeypatch.setattr(rooming, "available", lambda device: 400_000)
     asked = {"material": proposal.material, "resume": True}
     with pytest.raises(RequestError, match="--auto-batch computes it in parts, with --resume too"):
         list(steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=6), **asked))

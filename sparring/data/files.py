@@ -121,14 +121,14 @@ class Files:
         if not self.path.is_dir() and not is_archive(self.path.name):
             wish = "a folder of pictures, or a .zip or .tar.gz of one, is wanted"
             raise RequestError(f"'{path}' is one file; {wish}")
-        inside = _archives_alone(self.path)
+        inside, self._outside = _archives_alone(self.path)
         self.several = bool(inside)
         self.faults: list[Fault] = []
         paths = [(path, f"{_printable(path.name)}/") for path in inside] or [(self.path, "")]
         self._parts = [_part(path, prefix, hold // len(paths)) for path, prefix in paths]
 
     def __iter__(self) -> Iterator[File]:
-        self.faults = []
+        self.faults = list(self._outside)
         for part in self._parts:
             yield from part(self.faults)
 
@@ -139,44 +139,81 @@ _Visit = Callable[[list[Fault]], Iterator[File]]
 def _part(path: Path, prefix: str, hold: int) -> _Visit:
     if path.is_dir():
         root = Path(os.path.realpath(path))
-        return lambda faults: _visit_folder(root, root, faults)
+        return partial(_visit_folder, root)
     if path.name.lower().endswith(".zip"):
         return partial(_visit_zip, path, prefix)
     return _Tar(path, prefix, hold).visit
 
 
-def _archives_alone(path: Path) -> list[Path]:
-    """The archives in a folder that has no picture, in order."""
+def _archives_alone(path: Path) -> tuple[list[Path], list[Fault]]:
+    """The archives in a folder that has no picture, in order, and those that are links which lead out of it."""
     if not path.is_dir():
-        return []
-    there = sorted(p for p in path.iterdir() if is_archive(p.name) and not _silent(p.name) and p.is_file())
+        return [], []
     root = Path(os.path.realpath(path))
-    if there and not any(is_picture(file.name) for file in _visit_folder(root, root, [])):
-        return there
-    return []
-
-
-def _visit_folder(root: Path, folder: Path, faults: list[Fault]) -> Iterator[File]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        faults.append(Fault(_relative(folder, root) + "/", _reason(error)))
-        return
-    for entry in entries:
-        path = Path(entry.path)
-        if _silent(entry.name):
-            continue
-        if entry.is_symlink() and (fault := _link_fault(path, root)):
-            faults.append(Fault(_relative(path, root), fault))
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _visit_folder(root, path, faults)
-        elif not stat.S_ISREG(status := entry.stat().st_mode):
-            faults.append(Fault(_relative(path, root), f"not a regular file ({stat.filemode(status)[0]})"))
+        there = sorted(p for p in path.iterdir() if is_archive(p.name) and not _silent(p.name) and p.is_file())
+    except OSError:  # the visit will tell why
+        return [], []
+    fault_of = {archive: fault for archive in there if (fault := link_fault(archive, root))}
+    inside = [archive for archive in there if archive not in fault_of]
+    if inside and not any(is_picture(file.name) for file in _visit_folder(root, [])):
+        return inside, [Fault(_printable(archive.name), fault) for archive, fault in fault_of.items()]
+    return [], []
+
+
+def _visit_folder(root: Path, faults: list[Fault]) -> Iterator[File]:
+    """The files below a folder, each folder's in order: however deep they lie, and whatever vanishes meanwhile."""
+    waiting = [root]
+    while waiting:
+        path = waiting.pop()
+        try:
+            found = _entry(path, root)
+        except OSError as error:
+            found = _reason(error)
+        if isinstance(found, File):
+            yield found
+        elif isinstance(found, str):
+            faults.append(Fault(_relative(path, root), found))
         else:
-            yield File(_relative(path, root), entry.stat().st_size, partial(open, path, "rb"))
+            waiting += reversed(found)
 
 
-def _link_fault(path: Path, root: Path) -> str | None:
+def names_below(folder: Path) -> Iterator[str]:
+    """Names, without their folders, of the files below a folder that are not hidden; links to folders are passed by."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:  # gone, or not for us; a visit will tell
+            continue
+        for entry in entries:
+            if entry.is_dir():
+                waiting += [] if entry.is_symlink() else [entry.path]
+            elif not entry.name.startswith("."):
+                yield entry.name
+
+
+def _entry(path: Path, root: Path) -> File | list[Path] | str:
+    """The file at a path, what is in the folder there, or why it is neither."""
+    if fault := link_fault(path, root):
+        return fault
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        return [path / name for name in sorted(os.listdir(path)) if not _silent(name)]
+    if not stat.S_ISREG(status.st_mode):
+        return f"not a regular file ({stat.filemode(status.st_mode)[0]})"
+    return File(_relative(path, root), status.st_size, partial(open, path, "rb"))
+
+
+def link_fault(path: Path, root: Path) -> str | None:
+    """Why a link is not followed, or None where it may be, or where it is none.
+
+    Args:
+        path: what may be a link.
+        root: the resolved folder of the data.
+    """
+    if not path.is_symlink():
+        return None
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):

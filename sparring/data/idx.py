@@ -9,13 +9,15 @@ import os
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from sparring.data import Dataset, DataSource
+from sparring.data import Dataset, DataSource, Fault
+from sparring.data.files import link_fault
 from sparring.data.images import Size, digests
 from sparring.data.resizing import resized
 from sparring.data.room import refuse_beyond_memory
@@ -76,15 +78,19 @@ class Idx(DataSource):
             digests=digests(items),
             attributes={"label": np.concatenate(labels)} if complete else {},
             test=test if test.any() and not test.all() else None,
+            faults=tuple(Fault(file.name, fault) for file, _, fault in _named_so(self._place()) if fault),
             notes=notes,
         )
 
+    def _place(self) -> Path:
+        return Path(self.path).expanduser()
+
     def _pairs(self) -> list[Pair]:
         """The sets in the folder, training first."""
-        path = Path(self.path).expanduser()
+        path = self._place()
         if not path.exists():
             raise RequestError(f"there is no file or folder '{self.path}'")
-        found = idx_files(path if path.is_dir() else path.parent)
+        found = idx_files(path)
         labels = {name: file for (name, what), file in found.items() if what == "labels"}
         images = {
             name: file for (name, what), file in found.items() if what == "images" and file.name.startswith(self.prefix)
@@ -103,14 +109,30 @@ class Idx(DataSource):
         return sorted(pairs, key=lambda pair: pair.test)
 
 
-def idx_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """The IDX files in a folder by set and by ``"images"`` or ``"labels"``; unpacked ones go before gzipped ones."""
+def idx_files(path: Path) -> dict[tuple[str, str], Path]:
+    """The IDX files in a folder by set and by ``"images"`` or ``"labels"``; unpacked ones go before gzipped ones.
+
+    Args:
+        path: the folder, or a file in it, which is read even if it is a link that leaves the folder.
+    """
     found: dict[tuple[str, str], Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        match = _FILE.match(path.name)
-        if match and path.is_file():
-            found.setdefault((match["set"], match["what"].lower()), path)
+    for file, match, fault in _named_so(path):
+        if fault is None:
+            found.setdefault((match["set"], match["what"].lower()), file)
     return found
+
+
+def _named_so(path: Path) -> Iterator[tuple[Path, re.Match[str], str | None]]:
+    """The files that are called as IDX files are, and why one of them is not read."""
+    folder = path if path.is_dir() else path.parent
+    root = Path(os.path.realpath(folder))
+    try:
+        there = sorted(folder.iterdir(), key=lambda file: file.name)
+    except OSError:  # a folder that may not be read holds none
+        there = []
+    for file in there:
+        if (match := _FILE.match(file.name)) and (file.is_file() or file.is_symlink()):
+            yield file, match, None if file == path else link_fault(file, root)
 
 
 def read_idx(path: Path) -> np.ndarray:

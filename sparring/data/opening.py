@@ -125,14 +125,14 @@ def _at(text: str, asked: dict[str, Any]) -> DataSource:
 
 
 def _is_idx(path: Path) -> bool:
-    return path in idx_files(path.parent).values()
+    return path in idx_files(path).values()
 
 
 def _in_folder(text: str, path: Path, asked: dict[str, Any]) -> DataSource:
     """Pictures, IDX files or one array, whichever the folder holds."""
-    from sparring.data.files import is_archive, is_picture
+    from sparring.data.files import is_archive, is_picture, names_below
 
-    files = [name for _, _, names in os.walk(path) for name in names if not name.startswith(".")]
+    files = list(names_below(path))
     endings = Counter(Path(name).suffix.lower() for name in files)
     idx, pictures = bool(idx_files(path)), sum(map(is_picture, files))
     archives = sum(is_archive(name) for name in files)

@@ -1,13 +1,18 @@
 import io
 import os
+import shutil
+import subprocess
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from sparring.data.files import Files, read, stem
+from sparring.data.opening import open_data
 from sparring.errors import DataError, RequestError
 
 CONTENT = {"b/2.png": b"two", "a.png": b"one", "b/10.png": b"ten", "notes.txt": b"x"}
@@ -124,6 +129,49 @@ def test_links_are_followed_only_inside_the_folder(tmp_path):
         "self.png": "a link that leads nowhere",
         "loop": "a link to a folder of the same data",
     }
+
+
+def test_an_archive_that_is_a_link_out_of_the_folder_is_not_read(tmp_path):
+    folder(tmp_path, {"data/notes.txt": b"x"})
+    outside = zipped(tmp_path / "outside.zip", {"secret.png": b"s"})
+    (tmp_path / "data" / "b.zip").symlink_to(outside)
+    alone = Files(str(tmp_path / "data"))
+    assert set(contents(alone)) == {"notes.txt"}
+    assert dict(alone.faults) == {"b.zip": "a link that leaves the folder"}
+    zipped(tmp_path / "data" / "a.zip", {"good.png": b"g"})
+    files = Files(str(tmp_path / "data"))
+    for _ in range(2):
+        assert contents(files) == {"a.zip/good.png": b"g"}
+        assert dict(files.faults) == {"b.zip": "a link that leaves the folder"}
+
+
+def test_files_that_vanish_during_a_visit_are_faults(tmp_path):
+    data = folder(tmp_path / "data", {"a.png": b"one", "b.png": b"two", "c/d.png": b"three", "e.png": b"four"})
+    files, found = Files(str(data)), {}
+    for file in files:
+        if not found:
+            (data / "b.png").unlink()
+            shutil.rmtree(data / "c")
+        found[file.name] = read(file, 1000)
+    assert found == {"a.png": b"one", "e.png": b"four"}
+    assert {name: "No such file" in reason for name, reason in files.faults} == {"b.png": True, "c": True}
+
+
+def test_files_are_found_however_deep_they_lie(tmp_path):
+    deep, here = tmp_path / "data", Path.cwd()
+    deep.mkdir()
+    try:
+        os.chdir(deep)
+        for _ in range(1200):  # a path of all of them at once would be too long to be made
+            os.mkdir("x")
+            os.chdir("x")
+        Image.new("L", (4, 4)).save("a.png")
+        os.chdir(here)
+        assert len(list(Files(str(deep)))) == 1
+        assert len(open_data(deep).load()) == 1
+    finally:
+        os.chdir(here)
+        subprocess.run(["rm", "-rf", deep], check=True)  # Python's own way ends at its limit of nested calls
 
 
 def test_links_in_a_tar_are_faults(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from idxfiles import idx_bytes, write_idx, write_mnist
 
 from sparring.data.idx import Idx, read_idx
+from sparring.data.opening import open_data
 from sparring.errors import DataError, RequestError, SparringError
 
 
@@ -53,6 +54,22 @@ def test_one_file_means_its_set_alone(tmp_path):
     assert len(data) == 10
     assert data.test is None
     assert "label" in data.attributes
+
+
+def test_files_that_are_links_out_of_the_folder_are_not_read_unless_they_are_given(tmp_path):
+    for folder in ("data", "outside"):
+        (tmp_path / folder).mkdir()
+        write_idx(tmp_path / folder / "train-images-idx3-ubyte", np.ones((3, 4, 4), np.uint8))
+    write_idx(tmp_path / "outside" / "train-labels-idx1-ubyte", np.arange(3, dtype=np.uint8))
+    for name, target in {"train-labels-idx1-ubyte": "train-labels", "t10k-images-idx3-ubyte": "train-images"}.items():
+        (tmp_path / "data" / name).symlink_to(next((tmp_path / "outside").glob(f"{target}*")))
+    found = Idx(path=tmp_path / "data").load()
+    assert (len(found), found.attributes) == (3, {})
+    assert dict(found.faults) == dict.fromkeys(
+        ["t10k-images-idx3-ubyte", "train-labels-idx1-ubyte"], "a link that leaves the folder"
+    )
+    given = open_data(str(tmp_path / "data" / "t10k-images-idx3-ubyte")).load()
+    assert given.names[0].startswith("t10k")
 
 
 def test_pictures_without_labels_are_read_without(tmp_path):

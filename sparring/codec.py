@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sparring.errors import RequestError, RunError
 from sparring.experiment import Experiment, item_spec
+from sparring.memory import available
 from sparring.modalities import Modality
 from sparring.modalities.asking import Asking, Labels
 from sparring.modalities.conditions import Conditions, ConditionTable
@@ -51,7 +52,7 @@ def build(experiment: Experiment, codec: Codec) -> nn.ModuleDict:
 
 
 def read_experiment(run: Run) -> Experiment:
-    """The experiment of a run that may come from anywhere.
+    """The experiment of a run that may come from anywhere; data are fetched from this version's addresses alone.
 
     Raises:
         RequestError: it names parts or fields that are not there; the message names the versions.
@@ -68,23 +69,45 @@ def read_experiment(run: Run) -> Experiment:
     for path, value in walk(experiment.task):
         if isinstance(value, int) and abs(value) > LARGEST:
             raise RunError(f"{run.experiment}: {'.'.join(path)} = {value:.6g} is beyond {LARGEST}; it is no run's")
-    return experiment
+    own = type(experiment.data).model_fields.get("mirrors")
+    return experiment if own is None else experiment.but(data=experiment.data.but(mirrors=own.get_default()))
 
 
-def filled(experiment: Experiment, codec: Codec, tensors: dict[str, Tensor], path: Path) -> nn.ModuleDict:
-    """The averaged players with stored weights; memory is taken only where the weights are there.
+def filled(
+    experiment: Experiment, codec: Codec, tensors: dict[str, Tensor], path: Path, *, every: bool = False
+) -> nn.ModuleDict:
+    """Players with stored weights; memory is taken for these alone, and only where the weights are there.
+
+    Args:
+        experiment: whose players they are.
+        codec: that fits it.
+        tensors: weights by name.
+        path: where they come from, for messages.
+        every: all players; else the averaged ones.
 
     Raises:
-        RunError: the tensors are not those of the experiment, in name, shape or type.
+        RunError: the tensors are not those of the experiment, in name, shape or type, or memory does not suffice.
     """
-    averaged = experiment.task.game.averaged()
     with torch.device("meta"):
-        expected = {name: players for name, players in build(experiment, codec).items() if name in averaged}
-    refuse_misfit(nn.ModuleDict(expected), tensors, path)
-    players = build(experiment, codec)
-    found = nn.ModuleDict({name: players[name] for name in averaged})
+        players = build(experiment, codec)
+    found = players if every else nn.ModuleDict({name: players[name] for name in experiment.task.game.averaged()})
+    refuse_misfit(found, tensors, path)
+    if all(name in tensors for name, _ in found.named_buffers()):
+        found = found.to_empty(device="cpu")
+    else:  # what is not stored has a value that only a player built in earnest knows
+        _refuse_large(players, path)
+        made = build(experiment, codec)
+        found = nn.ModuleDict({name: made[name] for name in found})
     found.load_state_dict(tensors)
     return found
+
+
+def _refuse_large(players: nn.Module, path: Path) -> None:
+    size = sum(held.numel() * held.element_size() for held in (*players.parameters(), *players.buffers()))
+    left = available(torch.device("cpu"))
+    if left is not None and size > left:
+        takes = f"take {size / 2**30:.1f} GiB of memory, and {left / 2**30:.1f} are free"
+        raise RunError(f"{path}: the players of the experiment {takes}")
 
 
 def refuse_misfit(players: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -15,7 +15,7 @@ from sparring.archive import keep, weights_of
 from sparring.augmenting import Augmented
 from sparring.best import told_of_best
 from sparring.chunked import by_chunks
-from sparring.codec import Codec, build, filled, read_experiment, refuse_misfit
+from sparring.codec import Codec, filled, read_experiment
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
@@ -306,10 +306,8 @@ class Model:
         kept = self.run.restore()
         if kept is None:
             raise RunError(f"{self.run.folder} has no checkpoint, and so no discriminator; train it on with --resume")
-        players = build(self.experiment, self.codec)
         held = {k.removeprefix("players."): v for k, v in kept[0].items() if k.startswith("players.")}
-        refuse_misfit(players, held, self.run.saved)
-        players.load_state_dict(held)
+        players = filled(self.experiment, self.codec, held, self.run.saved, every=True)
         for name, averaged in self._players.items():
             players[name] = averaged
         self._players = players.to(next(self._players.parameters()).device)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet as pq
 from test_run import contents
 
 from sparring.data import room
@@ -143,14 +145,33 @@ def parquet(path):
     return Tables(path=str(path))
 
 
+def texts(path):
+    pd.DataFrame({"a": ["x" * 2**20] * 200, "b": np.zeros(200)}).to_parquet(path, index=False, compression="zstd")
+    return Tables(path=str(path))
+
+
+def lists(path):
+    pd.DataFrame({"a": [["x" * 2**18] * 4] * 200, "b": np.zeros(200)}).to_parquet(path, index=False)
+    return Tables(path=str(path))
+
+
+def bytes_of_one_width(path):
+    schema = pa.schema({"a": pa.binary(2**20), "b": pa.int64()})
+    pq.write_table(pa.table([[b"x" * 2**20] * 200, range(200)], schema=schema), path, compression="zstd")
+    return Tables(path=str(path))
+
+
 def csv(path):
     path.write_bytes(b"a,b\n" + b"1,2\n" * 10**6)
     return Tables(path=str(path))
 
 
-@pytest.mark.parametrize("make", [idx, npz, parquet, csv], ids=lambda make: make.__name__)
+PARQUET = [parquet, texts, lists, bytes_of_one_width]
+
+
+@pytest.mark.parametrize("make", [idx, npz, *PARQUET, csv], ids=lambda make: make.__name__)
 def test_what_unpacks_to_more_than_there_is_memory_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, make):
-    names = {idx: "x-images-idx3-ubyte.gz"}
+    names = {idx: "x-images-idx3-ubyte.gz", **dict.fromkeys(PARQUET, "x.parquet")}
     source = make(tmp_path / names.get(make, f"x.{make.__name__}"))
     monkeypatch.setattr(room, "available", lambda device: 8 * 2**20)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,3 +1,4 @@
+import copy
 import json
 import pickle
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from sparring import codec
 from sparring.data.arrays import Arrays
 from sparring.display import beginning
 from sparring.errors import RequestError, RunError, SparringError
@@ -176,7 +178,9 @@ def test_a_checkpoint_whose_json_is_larger_than_any_is_left_out(run, name):
     if name == "counters.json":
         sums = json.loads((newest / "checksums.json").read_text())
         (newest / "checksums.json").write_text(json.dumps(sums | {name: checksum(newest / name)}))
-    _, counters, damaged = Run(run).restore()
+    found = Run(run).restore()
+    assert found is not None
+    _, counters, damaged = found
     assert counters["step"] < int(newest.name)
     assert len(damaged) == 1
     assert "are more than the 16777216 that a run writes" in damaged[0]
@@ -184,8 +188,10 @@ def test_a_checkpoint_whose_json_is_larger_than_any_is_left_out(run, name):
 
 @pytest.mark.parametrize("name", LOGS)
 def test_a_log_that_would_not_fit_into_memory_is_refused_unread(run, name):
+    left = available(torch.device("cpu"))
+    assert left is not None
     with (run / f"{name}.jsonl").open("wb") as file:
-        file.truncate(available(torch.device("cpu")) // 16)
+        file.truncate(left // 16)
     for reading in (lambda: Run(run).records(name), lambda: Run(run).cut(0)):
         with pytest.raises(RunError, match=rf"{name}\.jsonl has .* MiB, and reading it may take 24 times as much"):
             reading()
@@ -203,6 +209,36 @@ def test_a_network_that_no_run_has_takes_no_memory(run):
     path.write_text(json.dumps(stored))
     with pytest.raises(RunError, match="does not fit the experiment"):
         load(run)
+
+
+def test_a_discriminator_that_no_checkpoint_holds_takes_no_memory(run, monkeypatch):
+    path = run / "experiment.json"
+    stored = json.loads(path.read_text())
+    plain = load(run).sample(2)
+    built, build = [], codec.build
+    monkeypatch.setattr(codec, "build", lambda *asked: built.append(torch.empty(0).is_meta) or build(*asked))
+    stored["experiment"]["task"]["game"]["network"]["judge"] = [60_000, 30_000]
+    path.write_text(json.dumps(stored))
+    model = load(run)
+    assert built == [True]
+    assert np.array_equal(model.sample(2), plain)
+    with pytest.raises(RunError, match=r"checkpoints does not fit the experiment: discriminator"):
+        model.score(np.zeros((2, 4, 4, 1), np.uint8))
+    assert all(built)
+
+
+def test_players_that_must_be_built_in_earnest_are_refused_where_memory_does_not_suffice(run, monkeypatch):
+    model = load(run)
+    tensors = dict(model._players.state_dict())
+    model._players.get_submodule("generator").register_buffer("unsaved", torch.zeros(2), persistent=False)
+    monkeypatch.setattr(codec, "build", lambda *asked: copy.deepcopy(model._players))
+    assert codec.filled(model.experiment, model.codec, tensors, run)["generator"].get_buffer("unsaved").tolist() == [
+        0,
+        0,
+    ]
+    monkeypatch.setattr(codec, "available", lambda device: 100)
+    with pytest.raises(RunError, match=r"the players of the experiment take 0\.0 GiB of memory, and 0\.0 are free"):
+        codec.filled(model.experiment, model.codec, tensors, run)
 
 
 def test_a_part_that_is_not_there_is_named_with_the_versions(run):

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,11 +16,21 @@ import numpy as np
 from sparring.data import Fault
 from sparring.data.files import stem
 from sparring.data.layout import SPLITS, TEST, TRAIN, Folders, natural, split_of, unwrapped_folders
+from sparring.data.room import refuse_beyond_memory
 from sparring.errors import DataError, RequestError
 
 Labels = Literal["auto", "folders", "csv", "none"]
 CLASS = "label"
 """The attribute that class folders give."""
+
+MOST_ROWS = 4_000_000
+"""Rows of a table of labels: thrice the pictures of ImageNet, and read in about ten seconds."""
+
+LONGEST = 1000
+"""Characters of a label: a column's labels all take as much room as its longest."""
+
+NAMED = 1000
+"""Rows of a table of labels that are named where they cannot be used."""
 
 _AS_CLASSES = "data.labels=folders reads the folders as classes"
 _AS_ONE_SET = "data.labels=none reads all of them as one set without labels"
@@ -112,40 +122,86 @@ def read_table(name: str, data: bytes) -> Table:
     """Reads a table with a column ``file`` and one column for each attribute.
 
     Raises:
-        DataError: it is not such a table; the message names the columns that there are.
+        DataError: it is not such a table; the message names the columns that there are. Or it has more rows than
+            :data:`MOST_ROWS`, or would take more memory than there is.
     """
-    try:
-        text = data.decode("utf-8-sig")
-        head = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=head.count)
-        lines = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), 1)]
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{name}' is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"'{name}' is not a table: {error}") from None
-    lines = [(i, [cell.strip() for cell in row]) for i, row in lines if any(cell.strip() for cell in row)]
-    header = lines[0][1] if lines else []
+    rows = max(data.count(b"\n"), data.count(b"\r")) + 1
+    if rows > MOST_ROWS:
+        raise DataError(f"'{name}' has {rows:,} rows, more than {MOST_ROWS:,}; leave those without a picture out")
+    refuse_beyond_memory(memory_of(len(data), rows), f"'{name}'", "leave rows without a picture out, or attributes")
+    lines = _lines(name, data)
+    header = next(lines, (1, []))[1]
     at = next((i for i, column in enumerate(header) if column.lower() == "file"), None)
     if at is None or len(header) < 2 or len(set(header)) < len(header) or "" in header:
         there = ", ".join(header) or "none"
         raise DataError(f"'{name}' needs a column 'file' and others of different names; its columns are {there}")
     columns = tuple(column for column in header if column != header[at])
-    return _table(name, columns, lines[1:], at)
+    return _table(name, columns, lines, at)
 
 
-def _table(name: str, columns: tuple[str, ...], lines: list[tuple[int, list[str]]], at: int) -> Table:
+def memory_of(size: int, rows: int) -> int:
+    """Bytes of memory that a table of labels takes at most while it is read.
+
+    Args:
+        size: bytes of the file; a cell of two letters is three of them, and a string and a place in a tuple in memory.
+        rows: lines of the file; each is a name, a tuple and an entry of a dictionary.
+    """
+    return 24 * size + 300 * rows
+
+
+def _lines(name: str, data: bytes) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, with their numbers, one by one: all at once would take several times the memory.
+
+    Raises:
+        DataError: the bytes are no text, or no table.
+    """
+    try:
+        data.decode("utf-8-sig")
+        head = data[: data.find(b"\n") % (len(data) + 1)].decode("utf-8-sig")
+        with io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="") as text:
+            for number, row in enumerate(csv.reader(text, delimiter=max(",;\t", key=head.count)), 1):
+                if any(cells := [cell.strip() for cell in row]):
+                    yield number, cells
+    except UnicodeDecodeError as error:
+        raise DataError(f"'{name}' is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except csv.Error as error:
+        raise DataError(f"'{name}' is not a table: {error}") from None
+
+
+def _table(name: str, columns: tuple[str, ...], lines: Iterable[tuple[int, list[str]]], at: int) -> Table:
     rows: dict[str, tuple[str, ...]] = {}
-    faults = []
+    faults = _Named(name)
     for number, row in lines:
         place = f"{name}:{number}"
         if len(row) != len(columns) + 1:
-            faults.append(Fault(place, f"has {len(row)} columns instead of {len(columns) + 1}"))
+            faults.add(Fault(place, f"has {len(row)} columns instead of {len(columns) + 1}"))
             continue
         file = posixpath.normpath(row[at].replace("\\", "/"))
         values = tuple(row[:at] + row[at + 1 :])
+        if (longest := max(map(len, values))) > LONGEST:
+            faults.add(Fault(place, f"has a label of {longest:,} characters, more than {LONGEST:,}"))
+            continue
         if rows.setdefault(file, values) != values:
-            faults.append(Fault(place, f"labels '{row[at]}' a second time and differently"))
+            faults.add(Fault(place, f"labels '{row[at]}' a second time and differently"))
     return Table(name, columns, rows, tuple(faults))
+
+
+class _Named:
+    """Faults of a table's rows, of which the first are named and the others counted: there may be millions."""
+
+    def __init__(self, table: str):
+        self.table, self.first, self.more = table, list[Fault](), 0
+
+    def add(self, fault: Fault) -> None:
+        if len(self.first) < NAMED:
+            self.first.append(fault)
+        else:
+            self.more += 1
+
+    def __iter__(self) -> Iterator[Fault]:
+        yield from self.first
+        if self.more:
+            yield Fault(self.table, f"{self.more:,} more of its rows cannot be used")
 
 
 @dataclass(frozen=True)
@@ -260,13 +316,15 @@ def _by_tables(names: dict[str, Folders], tables: Sequence[Table]) -> tuple[dict
         below = [name for name in names if not folder or name.startswith(folder + "/")]
         last = Counter(map(posixpath.basename, below))
         only = {os.path.basename(name): name for name in below if last[posixpath.basename(name)] == 1}
+        missing = _Named(table.name)
         for file, values in table.rows.items():
             exact = posixpath.join(folder, file)
             name = exact if exact in names else only.get(file)
             if name is None:
-                faults.append(Fault(file, f"has a row in {table.name} and no picture"))
+                missing.add(Fault(file, f"has a row in {table.name} and no picture"))
             else:
                 found[name] = dict(zip(table.columns, values, strict=True))
+        faults += missing
     faults += [Fault(name, f"has no row in {tables[0].name}") for name in names if name not in found]
     return {name: found[name] for name in names if name in found}, faults
 

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from sparring.data import Dataset, DataSource
+from sparring.data.parquet import REMEDY, refuse_large
 from sparring.data.room import refuse_beyond_memory
 from sparring.data.rows import read_rows
 from sparring.errors import DataError, MissingExtra, RequestError, choices
@@ -23,7 +24,6 @@ ENDINGS = (".csv", ".tsv", ".parquet")
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 _SEPARATORS = ",;\t|"
 _MOST_COLUMNS = 2000
-_REMEDY = "take fewer rows, or leave columns out"
 _TEXT = 4
 """Bytes of memory that a byte of a table's text takes, at least, until its types are known."""
 
@@ -122,11 +122,7 @@ def hash_of_names(frame: Frame) -> int:
 
 def _parquet(path: Path) -> Frame:
     try:
-        from pyarrow.parquet import read_metadata
-
-        told = read_metadata(path)
-        # Repeated values are stored once, so a small file may hold any number of rows.
-        refuse_beyond_memory(told.num_rows * told.num_columns * 8, f"'{path}'", _REMEDY)
+        refuse_large(path)
         return pandas().read_parquet(path)
     except ImportError:
         raise MissingExtra("pyarrow", "tables") from None
@@ -136,7 +132,7 @@ def _parquet(path: Path) -> Frame:
 
 def _text_table(path: Path, separator: str | None) -> tuple[Frame, tuple[str, ...]]:
     """A table of text with the types that its texts stand for, and what was made of its letters."""
-    refuse_beyond_memory(_TEXT * path.stat().st_size, f"'{path}'", _REMEDY)
+    refuse_beyond_memory(_TEXT * path.stat().st_size, f"'{path}'", REMEDY)
     notes: tuple[str, ...] = ()
     encoding = "utf-8-sig"
     try:

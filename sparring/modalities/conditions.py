@@ -2,22 +2,28 @@
 
 import io
 import math
+import stat
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from pydantic import Field
 
 from sparring.errors import RequestError, RunError, choices
 from sparring.files import write_npz
+from sparring.memory import available
 from sparring.modalities.attributes import Attribute, Interval
 from sparring.part import Part
 from sparring.randomness import derive, per_sample
 
 _NAME = "conditions.npz"
+_WIDENED = 2 * 8 + 1
+"""Bytes of memory that a byte of the file takes at most: codes of one byte become float64, as columns and as rows."""
 
 Codes = Float[np.ndarray, "n attributes"]
 """Attributes as numbers: the class's number, or the quantity itself."""
@@ -190,6 +196,7 @@ class ConditionTable:
         """
         path = Path(folder) / _NAME
         try:
+            _refuse_packed(path)
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 columns = [arrays[f"codes_{i}"].astype(np.float64) for i in range(len(conditions.attributes))]
             rows = np.stack(columns, 1)
@@ -200,6 +207,25 @@ class ConditionTable:
             if not len(codes) or not (codes >= attribute.low).all() or not (codes <= most).all():
                 raise RunError(f"{path} does not belong to these conditions; the run's codec is damaged")
         return cls(conditions, rows)
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuses a table that says that it unpacks to more than it is: what :meth:`ConditionTable.save` wrote does not.
+
+    Its codes are widened when they are read, and held twice meanwhile, for which there must be memory.
+
+    Raises:
+        ValueError: it does, or there is less memory.
+    """
+    size, left = path.stat().st_size, available(torch.device("cpu"))
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is no regular file")
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > size:
+        raise ValueError(f"{unpacked} bytes are packed into {size}, and a run packs none")
+    if left is not None and _WIDENED * size > left:
+        raise ValueError(f"{_WIDENED * size / 2**30:.1f} GiB of memory are needed and {left / 2**30:.1f} are free")
 
 
 def _pick(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 import string
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparring.data.labels import CLASS, NamePattern, Question, label, read_table
+from sparring.data import room
+from sparring.data.labels import CLASS, NamePattern, Question, label, memory_of, read_table
 from sparring.data.layout import natural
 from sparring.errors import DataError, RequestError
 
@@ -191,6 +193,52 @@ def test_rows_without_a_picture_and_pictures_without_a_row_are_faults():
         "labels.csv:4": "has 1 columns instead of 2",
         "labels.csv:5": "labels 'a.png' a second time and differently",
     }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda i: f"{i}.png,a",
+        lambda i: f"{i}.png,0{i},1{i}",
+        lambda i: f"{i}.png" + ",-1" * 40,
+        lambda i: f"{i},,,,,,,,",
+    ],
+)
+def test_a_table_takes_no_more_memory_than_is_said_before_it_is_read(row):
+    head = ",".join(["file", *(f"c{i}" for i in range(row(0).count(",")))])
+    data = "\n".join([head, *map(row, range(3000))]).encode()
+    tracemalloc.start()
+    try:
+        read = read_table("labels.csv", data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(read.rows) == 3000
+    assert most < memory_of(len(data), 3001)
+
+
+def test_a_table_of_more_rows_than_any_or_more_than_memory_holds_is_refused_before_it_is_read(monkeypatch):
+    with pytest.raises(DataError, match=r"'labels.csv' has 4,000,002 rows, more than 4,000,000"):
+        read_table("labels.csv", b"file,x\n" + b"\n" * 4_000_000)
+    monkeypatch.setattr(room, "available", lambda device: 2**20)
+    with pytest.raises(DataError, match=r"'labels.csv' takes .* of memory and .* are free"):
+        read_table("labels.csv", b"file,x\n" + b"a,b\n" * 10_000)
+
+
+def test_of_very_many_rows_without_a_picture_the_first_are_named_and_the_others_counted():
+    rows = "".join(f"{i}.png,a\n" for i in range(3000)) + "short\n" * 1500 + f"a.png,{'x' * 1001}\n"
+    found = labelled("0.png", tables=[read_table("labels.csv", b"file,x\n" + rows.encode())])
+    counted = [reason for file, reason in found.faults if file == "labels.csv"]
+    assert counted == ["501 more of its rows cannot be used", "1,999 more of its rows cannot be used"]
+    assert len(found.faults) == 2002
+
+
+def test_a_label_that_is_longer_than_any_is_a_fault():
+    read = read_table("labels.csv", f"file,x\na.png,{'x' * 1001}\nb.png,{'x' * 1000}\n".encode())
+    assert list(read.rows) == ["b.png"]
+    assert [tuple(fault) for fault in read.faults] == [
+        ("labels.csv:2", "has a label of 1,001 characters, more than 1,000")
+    ]
 
 
 @pytest.mark.parametrize(

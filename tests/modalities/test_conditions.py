@@ -1,9 +1,12 @@
+import resource
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparring.errors import DataError, RequestError, RunError
+from sparring.modalities import conditions
 from sparring.modalities.attributes import Attribute
 from sparring.modalities.conditions import Conditions, ConditionTable
 
@@ -170,6 +173,19 @@ def test_a_table_comes_back_from_its_folder(tmp_path):
     second = ConditionTable.load(tmp_path, first.conditions)
     np.testing.assert_array_equal(first.rows, second.rows)
     assert (tmp_path / "conditions.npz").stat().st_size < 6000
+
+
+def test_a_table_that_is_packed_or_larger_than_memory_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path, known = tmp_path / "conditions.npz", table({"a": np.array(["1", "2", "3"])}).conditions
+    np.savez_compressed(path, codes_0=np.zeros(2**26, np.uint8))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RunError, match=r"67108992 bytes are packed into \d+, and a run packs none"):
+        ConditionTable.load(tmp_path, known)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 2**10
+    table().save(tmp_path)
+    monkeypatch.setattr(conditions, "available", lambda device: 1000)
+    with pytest.raises(RunError, match="GiB of memory are needed"):
+        ConditionTable.load(tmp_path, table().conditions)
 
 
 def test_a_damaged_or_foreign_table_is_refused(tmp_path):

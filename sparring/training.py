@@ -131,10 +131,18 @@ class Engine:
             # Of several processes all must find it; there the shared gradient tells.
             if self.world == 1 and not torch.isfinite(total):
                 raise Divergence(_not_finite(terms, turn, self.step_number))
-            if turn.skip is None or not turn.skip(terms):
-                (total / len(self.parts)).backward()
+            (total / len(self.parts)).backward()
             found = {n: found.get(n, 0) + v.detach() / len(self.parts) for n, v in terms.items()}
+        if turn.skip is not None and turn.skip(self._means(found)):
+            for name in turn.learners:
+                self.players[name].zero_grad(set_to_none=True)
         return found
+
+    def _means(self, terms: Terms) -> Terms:
+        """Terms of the whole batch: whether a turn is left out must not depend on how it is divided."""
+        means = {name: value.clone() for name, value in terms.items()}
+        average_over_processes(list(means.values()), self.world)
+        return means
 
     def _guarded_gradients(self, turn: Turn, key: tuple[int, ...]) -> Terms:
         """Leaves the private gradients of a turn with its learner; its terms are those of private rows and not told."""

@@ -2,6 +2,7 @@ import copy
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,26 @@ def test_a_skipped_turn_changes_nothing_but_is_logged():
     terms = playing._turn(0, skipped)
     assert "discriminator" in terms
     assert all(torch.equal(v, playing.players.state_dict()[k]) for k, v in before.items())
+
+
+@pytest.mark.parametrize("share", [0.5, 1.5])
+def test_whether_a_turn_is_skipped_does_not_depend_on_the_parts_of_a_batch(share):
+    first = engine().game.turns(0)[0]
+    whole = float(engine()._turn(0, first)["discriminator"])
+    told = []
+
+    def skip(terms):
+        told.append(float(terms["discriminator"]))
+        return told[-1] <= share * whole
+
+    for parts in (1, 2, 4):
+        playing = engine(training=Training(batch=8, accumulate=parts))
+        before = copy.deepcopy(playing.players.state_dict())
+        playing._turn(0, replace(first, skip=skip))
+        changed = any(not torch.equal(v, playing.players.state_dict()[k]) for k, v in before.items())
+        assert changed == (share < 1)
+        assert all(weight.grad is None for weight in playing.players.parameters())
+    assert told == pytest.approx([whole] * 3)
 
 
 def test_k_discriminator_steps_see_k_batches():

@@ -65,7 +65,8 @@ def train(  # noqa: PLR0913
         steps: stop after so many generator updates.
         images: stop when the discriminator has seen so many real items.
         until: stop when a metric on the *select* split keeps a bound, ``"frechet<20"``.
-        auto_batch: compute a batch in parts, with the same result, where memory would not hold it.
+        auto_batch: compute a batch in parts where memory would not hold it, with the gradients of the whole batch but
+            for what depends on neighbours in it (batch norm, packs, minibatch deviation) and for dropout.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         resume: go on where the run in ``out`` stopped.
         overwrite: remove the run that is in ``out``.

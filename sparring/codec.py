@@ -51,8 +51,14 @@ def build(experiment: Experiment, codec: Codec) -> nn.ModuleDict:
     return experiment.task.game.players(experiment.task.spec(codec.spec(experiment.task)))
 
 
+def outlined(experiment: Experiment, codec: Codec) -> nn.ModuleDict:
+    """The players of an experiment without memory for their weights: names, shapes and types."""
+    with torch.device("meta"):
+        return build(experiment, codec)
+
+
 def read_experiment(run: Run) -> Experiment:
-    """The experiment of a run that may come from anywhere; data are fetched from this version's addresses alone.
+    """The experiment of a run that may come from anywhere.
 
     Raises:
         RequestError: it names parts or fields that are not there; the message names the versions.
@@ -69,6 +75,11 @@ def read_experiment(run: Run) -> Experiment:
     for path, value in walk(experiment.task):
         if isinstance(value, int) and abs(value) > LARGEST:
             raise RunError(f"{run.experiment}: {'.'.join(path)} = {value:.6g} is beyond {LARGEST}; it is no run's")
+    return experiment
+
+
+def from_known_addresses(experiment: Experiment) -> Experiment:
+    """An experiment whose data are fetched from the addresses of this version, if at all: a run's may be anyone's."""
     own = type(experiment.data).model_fields.get("mirrors")
     return experiment if own is None else experiment.but(data=experiment.data.but(mirrors=own.get_default()))
 
@@ -88,8 +99,7 @@ def filled(
     Raises:
         RunError: the tensors are not those of the experiment, in name, shape or type, or memory does not suffice.
     """
-    with torch.device("meta"):
-        players = build(experiment, codec)
+    players = outlined(experiment, codec)
     found = players if every else nn.ModuleDict({name: players[name] for name in experiment.task.game.averaged()})
     refuse_misfit(found, tensors, path)
     if all(name in tensors for name, _ in found.named_buffers()):

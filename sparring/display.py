@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sparring import wording
-from sparring.codec import Codec, build, read_experiment
+from sparring.codec import Codec, outlined, read_experiment
 from sparring.errors import RunError
 from sparring.experiment import Experiment
 from sparring.plan import Plan
@@ -72,7 +72,7 @@ def beginning(out: Path, recipe: str | None) -> list[str]:
     described, experiment = run.read(run.experiment), read_experiment(run)
     codec = Codec.from_json(run.read(run.codec / "codec.json"))
     plan = Plan.from_json(run.read(run.plan))
-    players = build(experiment, codec)
+    players = outlined(experiment, codec)
     try:
         counts = {name: split["count"] for name, split in described["splits"].items()}
         skipped = wording.skipped(described["skipped"])

@@ -15,7 +15,7 @@ from sparring.archive import keep, weights_of
 from sparring.augmenting import Augmented
 from sparring.best import told_of_best
 from sparring.chunked import by_chunks
-from sparring.codec import Codec, filled, read_experiment
+from sparring.codec import Codec, filled, from_known_addresses, read_experiment
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
 from sparring.data.opening import open_data, read_for
@@ -330,7 +330,7 @@ def load(run: str | Path, *, device: str = "cpu", best: bool = False) -> Model:
     if not folder.exists():
         raise RequestError(f"{run} holds no run; 'sparring train DATA --out {run}' makes one")
     folder.refuse_links()
-    experiment = read_experiment(folder)
+    experiment = from_known_addresses(read_experiment(folder))
     codec = Codec.from_json(folder.read(folder.codec / "codec.json"))
     weights = weights_of(folder, best=best)
     averaged = filled(experiment, codec, folder.read_tensors(weights), weights)

@@ -158,6 +158,7 @@ def divided(plan: Plan, experiment: Experiment, limits: Limits, error: Exception
     """
     if not ran_out(error) or not limits.auto_batch or dist.is_initialized():
         raise error
+    error.__traceback__ = None  # whose frames hold what the step had computed
     rows = experiment.training.batch // experiment.training.accumulate
     more = [n for n in range(2 * plan.accumulate, rows + 1) if rows % n == 0]
     more += [rows] if not more and plan.accumulate < rows else []

@@ -13,6 +13,7 @@ import torch
 
 from sparring import codec
 from sparring.data.arrays import Arrays
+from sparring.data.named import Mnist
 from sparring.display import beginning
 from sparring.errors import RequestError, RunError, SparringError
 from sparring.learning import steps
@@ -219,8 +220,9 @@ def test_a_discriminator_that_no_checkpoint_holds_takes_no_memory(run, monkeypat
     monkeypatch.setattr(codec, "build", lambda *asked: built.append(torch.empty(0).is_meta) or build(*asked))
     stored["experiment"]["task"]["game"]["network"]["judge"] = [60_000, 30_000]
     path.write_text(json.dumps(stored))
+    beginning(run, None)
     model = load(run)
-    assert built == [True]
+    assert built == [True, True]
     assert np.array_equal(model.sample(2), plain)
     with pytest.raises(RunError, match=r"checkpoints does not fit the experiment: discriminator"):
         model.score(np.zeros((2, 4, 4, 1), np.uint8))
@@ -239,6 +241,14 @@ def test_players_that_must_be_built_in_earnest_are_refused_where_memory_does_not
     monkeypatch.setattr(codec, "available", lambda device: 100)
     with pytest.raises(RunError, match=r"the players of the experiment take 0\.0 GiB of memory, and 0\.0 are free"):
         codec.filled(model.experiment, model.codec, tensors, run)
+
+
+def test_data_are_not_fetched_from_addresses_that_a_run_names(run):
+    path = run / "experiment.json"
+    stored = json.loads(path.read_text())
+    stored["experiment"]["data"] = Mnist(mirrors=("http://127.0.0.1:9/",)).to_json()
+    path.write_text(json.dumps(stored))
+    assert load(run).experiment.data == Mnist()
 
 
 def test_a_part_that_is_not_there_is_named_with_the_versions(run):

@@ -13,6 +13,7 @@ from sparring.limits import Limits
 from sparring.memory import available, fitting, held_for_backward, needed, ran_out
 from sparring.plan import Plan
 from sparring.planning import phases, unmeasured
+from sparring.processes import agreed
 from sparring.training import Engine
 
 Maker = Callable[..., Engine]
@@ -69,7 +70,9 @@ def division(engine: Maker, experiment: Experiment, device: torch.device, *, alr
     """
     training = experiment.training
     trial, room = Trial(engine, experiment), available(device)
-    if room is None:
+    # All processes go by the first one's number, as they take the same steps together.
+    room = agreed(device, -1 if room is None else room)
+    if room < 0:
         return Division(already)
     room //= trial.world if device.type == "cpu" else 1
     if trial.ample(room) or not (measured := trial.measured()):

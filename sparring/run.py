@@ -18,35 +18,18 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from sparring.errors import RunError
-from sparring.files import (
-    append_line,
-    read_bounded,
-    remove_asides,
-    remove_folder,
-    rewrite_lines,
-    sync_file,
-    write_atomic,
-)
-from sparring.memory import available
+from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic
 from sparring.ownership import locked, refuse_links
-
-Entry = dict[str, Any]
-"""A record of a log."""
+from sparring.stored import parsed, read_json, refuse_long
 
 LOGS = ("log", "timing", "metrics")
 """What is appended to while a run goes on, one record a line."""
 
 _KEPT_DATA = re.compile(r"[0-9a-f]{16}\.np[yz]")
 _SPARE_BYTES = 2**20
-_GROWTH = 24
-"""Bytes of memory that a byte of JSON takes at most: ``{}`` and a comma are an empty dict and its place in a list."""
-
-_LARGEST_JSON = 2**24
-"""Bytes of a JSON file; the largest that a run writes tells of skipped files, 10,000 of which take 1 MiB."""
 
 
 class Run:
@@ -177,7 +160,7 @@ class Run:
             RunError: it is missing or damaged.
         """
         try:
-            value = _json(path)
+            value = read_json(path)
         except FileNotFoundError:
             raise RunError(f"{path} is missing; is {self.folder} the folder of a run?") from None
         except (OSError, ValueError, RecursionError) as error:
@@ -192,19 +175,12 @@ class Run:
 
     def records(self, log: str) -> list[dict[str, Any]]:
         """The records of a log; a line that a crash cut off is left out."""
-        lines = self._bounded(log).read_bytes().splitlines() if self.log(log).is_file() else []
+        path = self.log(log)
+        if not path.is_file():
+            return []
+        refuse_long(path)
+        lines = path.read_bytes().splitlines()
         return [entry for line in lines if (entry := parsed(line)) is not None]
-
-    def _bounded(self, log: str) -> Path:
-        """A log that there is memory to read; how long it may be is the user's choice, training.keep_records."""
-        path, left = self.log(log), available(torch.device("cpu"))
-        size = path.stat().st_size
-        if left is not None and size * _GROWTH > left:
-            raise RunError(
-                f"{path} has {size / 2**20:,.0f} MiB, and reading it may take {_GROWTH} times as much memory, which is "
-                "not free; a run that keeps fewer records (training.keep_records) has a shorter one"
-            )
-        return path
 
     def cut(self, step: int) -> None:
         """Cuts every log, and the pictures, back to what was known when ``step`` steps were done."""
@@ -307,24 +283,6 @@ class Run:
             raise RunError(f"{path} cannot be read: {error}") from None
 
 
-def _json(path: Path) -> Any:
-    """What a JSON file says, of no more bytes than a run writes.
-
-    Raises:
-        OSError, ValueError, RecursionError: it cannot be read.
-    """
-    return json.loads(read_bounded(path, _LARGEST_JSON).decode("utf-8"))
-
-
-def parsed(line: bytes) -> Entry | None:
-    """The record in a line of a log; None where a crash cut it off."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("step"), int) else None
-
-
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError)
 
 
@@ -334,11 +292,11 @@ def _restored(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         RunError: a file does not match its checksum, or does not hold what it should.
     """
-    sums = _json(path / "checksums.json")
+    sums = read_json(path / "checksums.json")
     for name in ("state.safetensors", "counters.json"):
         if checksum(path / name) != sums[name]:
             raise RunError(f"{path / name} does not match its checksum")
-    counters = _json(path / "counters.json")
+    counters = read_json(path / "counters.json")
     whole = isinstance(counters, dict) and all(isinstance(counters.get(k), int) for k in ("step", "images", "position"))
     if not whole or counters["step"] != int(path.name):
         raise RunError(f"{path / 'counters.json'} does not hold the counters of step {int(path.name)}")

@@ -247,7 +247,7 @@ class Session:
 
     def _divide(self, error: Exception) -> Record:
         """Goes back to the last whole checkpoint, or to the start, and on in more parts, where memory ran out."""
-        plan = divided(self.engine.plan, self.experiment, self.limits, error)
+        plan = divided(self.engine.plan, self.experiment, self.limits, error, self.engines)
         self.run.write(self.run.plan, plan.to_json())
         kept = self.run.restore()
         self.engine, self.sums = self._standing(None if kept is None else kept[:2]), {}

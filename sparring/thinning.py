@@ -9,8 +9,9 @@ from math import ceil
 
 from sparring.files import rewrite_lines
 from sparring.plan import Plan
-from sparring.run import Entry, Run, parsed
+from sparring.run import Run
 from sparring.settings import Training
+from sparring.stored import Entry, parsed
 
 ALARMS = 100
 """Alarms that are never left out, the first ones."""

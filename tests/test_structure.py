@@ -36,7 +36,8 @@ FLOORS = {
     **dict.fromkeys(["data", "games", "metrics", "baselines", "lot", "learners", "augmentations"], 3),
     # The engine asks a task for its specification and batches: the kind stands on its floor, the tasks above.
     **dict.fromkeys(
-        ["training", "plan", "run", "ownership", "tiles", "chunked", "watch", "signs", "processes", "tasks"], 4
+        ["training", "plan", "run", "stored", "ownership", "tiles", "chunked", "watch", "signs", "processes", "tasks"],
+        4,
     ),
     "thinning": 4,
     **dict.fromkeys(["clipping", "leaks", "settings"], 4),

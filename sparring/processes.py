@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sparring.errors import RequestError
+from sparring.types import Terms
 
 
 def end_with_parent() -> None:
@@ -61,3 +62,10 @@ def average_over_processes(tensors: Sequence[Tensor], world: int) -> None:
     flat /= world
     for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
         tensor.copy_(mean.view_as(tensor))
+
+
+def means_over_processes(terms: Terms, world: int) -> Terms:
+    """Terms of the whole batch; whether a turn is left out must not depend on how it is divided."""
+    means = {name: value.clone() for name, value in terms.items()}
+    average_over_processes(list(means.values()), world)
+    return means

@@ -20,7 +20,7 @@ from sparring.errors import Divergence
 from sparring.games import Game, Play, Turn
 from sparring.leaks import refuse_engine
 from sparring.plan import Plan
-from sparring.processes import average_over_processes, parts
+from sparring.processes import average_over_processes, means_over_processes, parts
 from sparring.randomness import Noise, derive, seed_torch
 from sparring.settings import Training
 from sparring.tasks import Task
@@ -133,16 +133,10 @@ class Engine:
                 raise Divergence(_not_finite(terms, turn, self.step_number))
             (total / len(self.parts)).backward()
             found = {n: found.get(n, 0) + v.detach() / len(self.parts) for n, v in terms.items()}
-        if turn.skip is not None and turn.skip(self._means(found)):
+        if turn.skip is not None and turn.skip(means_over_processes(found, self.world)):
             for name in turn.learners:
                 self.players[name].zero_grad(set_to_none=True)
         return found
-
-    def _means(self, terms: Terms) -> Terms:
-        """Terms of the whole batch: whether a turn is left out must not depend on how it is divided."""
-        means = {name: value.clone() for name, value in terms.items()}
-        average_over_processes(list(means.values()), self.world)
-        return means
 
     def _guarded_gradients(self, turn: Turn, key: tuple[int, ...]) -> Terms:
         """Leaves the private gradients of a turn with its learner; its terms are those of private rows and not told."""

@@ -1,7 +1,7 @@
 """The sides of a comparison: what was learned from, the reference, and what is judged, each looked at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +11,7 @@ from sparring.experiment import Material
 from sparring.jury import Jury
 from sparring.metrics import Evidence, Specimens
 from sparring.metrics.features import FittedFeatures
+from sparring.modalities.frames import TableItems
 
 MOST = 10_000
 """Items of a side in an evaluation, where the data hold as many."""
@@ -175,9 +176,15 @@ class Bench:
         labels = self.labelled.of_columns(items.columns)
         return self.eyes(items, labels, self.judged.score(items) if scored else None, self.judged.threshold)
 
+    def known(self) -> Evidence:
+        """What the model learned from; of a table, all rows stand beside those that are looked at."""
+        items, rows = self.material.data.items, self.material.splits.train
+        side = self.side(self.learned)
+        return replace(side, whole=items[rows]) if isinstance(items, TableItems) and len(side) < len(rows) else side
+
     def sides(self) -> Sides:
         """All sides of the model; what the model learned from is looked at once."""
-        train, fake = self.side(self.learned), self.side(self.made)
+        train, fake = self.known(), self.side(self.made)
         plenty, equal, wanted = fake, train, len(train)
         if fake.labels is not None and any(metric.plenty for metric in self.jury.metrics) and len(fake) != wanted:
             if self.jury.count is None or len(fake) > wanted:

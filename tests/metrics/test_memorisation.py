@@ -74,6 +74,24 @@ class TestMemorisation:
         assert nearness.low > 0.6
 
 
+@pytest.mark.parametrize("near", [0, 1])
+@pytest.mark.parametrize("held", [HELD, HELD[:80]], ids=["many", "few"])
+def test_an_item_that_was_held_back_and_learned_from_hides_no_copies(held, near):
+    twice = held.copy()
+    twice[7] = TRAIN[7] + np.uint8(near) * (TRAIN[7] < 128)
+    noise = np.random.default_rng(3).integers(-2, 3, (200, *TRAIN.shape[1:]))
+    noisy = np.clip(TRAIN[:200].astype(int) + noise, 0, 255).astype(np.uint8)
+    for metric, name in ((Memorisation(), "copies"), (PixelMemorisation(), "pixel-copies")):
+        for made in (TRAIN, noisy):
+            assert metric(evidence(TRAIN), evidence(twice), evidence(made))[name].value == 1
+        assert metric(evidence(TRAIN), evidence(twice), evidence(OTHER))[name].value < 0.08
+
+
+def test_equal_items_are_copies_even_where_nothing_else_is_known():
+    same = np.repeat(TRAIN[:1], 40, 0)
+    assert PixelMemorisation()(evidence(same), evidence(same), evidence(same))["pixel-copies"].value == 1
+
+
 def test_suspicion_falls_on_the_copies_with_their_originals(tmp_path):
     planted = np.concatenate([OTHER[:100], TRAIN[[7, 9]]])
     pairs = suspects(TRAIN, HELD, planted, 5)

@@ -3,10 +3,18 @@ import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
+from sparring import sides
 from sparring.baselines.rows import Copula, IndependentColumns
+from sparring.data.opening import open_data
+from sparring.evaluation import evaluate
+from sparring.experiment import gather
+from sparring.jury import Jury
 from sparring.metrics import Evidence, Specimens
 from sparring.metrics.efficacy import Detection, Efficacy, NearestRow, f1, nearest
 from sparring.metrics.fidelity import Coverage, Marginals, Pairs, kolmogorov
+from sparring.metrics.rows import equal_rows
+from sparring.sides import Judged
+from sparring.tasks.generation import Generation
 from tests.tables import planted
 
 
@@ -81,6 +89,39 @@ def test_copies_of_training_rows_are_found():
     assert held["copied-rows"] < 0.01
     assert copied["copied-rows"] == 1.0
     assert copied["nearer-to-training"] > 0.8
+
+
+def test_a_row_is_copied_where_it_equals_a_training_row_in_every_column():
+    known = pd.DataFrame(
+        {"id": [1, 2, 3], "x": [0.0, 1e9, np.nan], "word": ["a", None, "rare"], "on": ["2026-01-02"] * 3}
+    )
+    known = known.astype({"on": "datetime64[ns]"})
+    assert equal_rows(known[::-1], known).all()
+    assert equal_rows(known.astype({"id": "Int64", "x": "float32"}).replace({"x": {0.0: -0.0}}), known).all()
+    others = pd.concat([
+        known.assign(id=9), known.assign(x=2e9), known.assign(word="other"), known.assign(on=pd.Timestamp("2026-01-03"))
+    ])  # fmt: skip
+    assert not equal_rows(others, known).any()
+    large = pd.DataFrame({"id": [2**61, 2**61 + 1]})
+    assert equal_rows(large[:1], large[1:]).tolist() == [False]
+
+
+def test_what_was_scaled_alike_or_taken_together_is_no_copy():
+    far = TRAIN.items.assign(height=TRAIN.items["height"] * 0 + 1e6)
+    known, made = side(far), side(far.assign(height=2e6))
+    assert NearestRow()(known, TEST, made)["copied-rows"].value == 0
+    assert NearestRow()(known, TEST, known)["copied-rows"].value == 1
+
+
+def test_copies_of_rows_that_are_not_looked_at_are_found(tmp_path, monkeypatch):
+    planted(1500, 5).to_csv(tmp_path / "rows.csv", index=False)
+    material = gather(Generation(), open_data(tmp_path / "rows.csv").load())
+    monkeypatch.setattr(sides, "MOST", 150)
+    learned = material.data.items[material.splits.train]
+    judged = Judged(lambda n: Specimens(learned[-n:].reset_index(drop=True)), lambda _: None)
+    found = {row.name: row for row in evaluate(judged, material, Jury((NearestRow(),), ())).rows}
+    assert found["copied-rows"].value == 1
+    assert found["copied-rows"].floor < 0.05
 
 
 def test_distances_to_the_nearest_row_are_those_of_all_pairs():

@@ -12,6 +12,7 @@ from torch import nn
 
 from benchmarks.ledger import RESULTS, Ledger, Measurement
 from benchmarks.runs import seeds_option
+from sparring.engines import Engines
 from sparring.errors import Divergence
 from sparring.plan import Plan
 from sparring.proposal import Proposal, propose
@@ -106,18 +107,8 @@ def main(argv: Sequence[str]) -> int:
 
 def engine(proposal: Proposal) -> Engine:
     """As a session makes it, without a run's folder."""
-    e, material = proposal.experiment, proposal.material
-    held = material.splits.select
-    return Engine(
-        e.task,
-        e.training,
-        material.spec,
-        train=material.reader(material.splits.train, e.seed),
-        select=material.reader(held, e.seed + 1) if len(held) else None,
-        plan=Plan(steps=LENGTH, images_per_step=e.training.batch),
-        seed=e.seed,
-        device=torch.device("cpu"),
-    )
+    plan = Plan(steps=LENGTH, images_per_step=proposal.experiment.training.batch)
+    return Engines(proposal.experiment, proposal.material, torch.device("cpu"))(plan)
 
 
 def watched(

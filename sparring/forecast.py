@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from sparring import wording
+from sparring.engines import Engines
 from sparring.limits import Limits
 from sparring.memory import told_when_it_runs_out
 from sparring.plan import Plan, fastest
 from sparring.planning import candidates, phases, seconds_per_step, unmeasured
 from sparring.proposal import Proposal
 from sparring.rooming import division
-from sparring.settings import Training
 from sparring.training import Engine
 
 
@@ -74,22 +74,20 @@ def forecast(proposal: Proposal, device: torch.device) -> Forecast:
 def _forecast(proposal: Proposal, device: torch.device) -> Forecast:
     experiment, material = proposal.experiment, proposal.material
 
-    def trial(plan: Plan, training: Training) -> Engine:
-        return _engine(proposal, plan, device, training)
-
-    found = division(trial, experiment, device)
+    engines = Engines(experiment, material, device)
+    found = division(engines, experiment, device)
     plan = unmeasured(experiment, Limits()).but(accumulate=found.parts)
-    engines: list[Engine] = []
+    made: list[Engine] = []
 
     def measure(candidate: Plan) -> float:
-        engines[:] = [_engine(proposal, candidate, device)]
-        return seconds_per_step(engines[0])
+        made[:] = [engines(candidate)]
+        return seconds_per_step(made[0])
 
     plan, seconds = fastest(candidates(experiment, plan, material.spec, device), measure)
     shares = phases(experiment.task.game, plan)
     if len(shares) > 1:
-        seconds = sum(share * _seconds_from(proposal, plan, step, device) for step, share in shares.items())
-    counts = {name: sum(w.numel() for w in player.parameters()) for name, player in engines[0].players.items()}
+        seconds = sum(share * _seconds_from(engines(plan), step) for step, share in shares.items())
+    counts = {name: sum(w.numel() for w in player.parameters()) for name, player in made[0].players.items()}
     return Forecast(
         game=wording.game(experiment.task.game),
         parameters={name: count for name, count in counts.items() if count},
@@ -103,21 +101,10 @@ def _forecast(proposal: Proposal, device: torch.device) -> Forecast:
     )
 
 
-def _seconds_from(proposal: Proposal, plan: Plan, step: int, device: torch.device) -> float:
+def _seconds_from(engine: Engine, step: int) -> float:
     """Seconds of a step, played from there on with fresh weights."""
-    engine = _engine(proposal, plan, device)
     engine.step_number = step
     return seconds_per_step(engine)
-
-
-def _engine(proposal: Proposal, plan: Plan, device: torch.device, training: Training | None = None) -> Engine:
-    e, material = proposal.experiment, proposal.material
-    held = material.splits.select
-    readers = {
-        "train": material.reader(material.splits.train, e.seed),
-        "select": material.reader(held, e.seed + 1) if len(held) else None,
-    }
-    return Engine(e.task, training or e.training, material.spec, **readers, plan=plan, seed=e.seed, device=device)
 
 
 def _peak_memory(device: torch.device) -> int:

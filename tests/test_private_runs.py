@@ -165,3 +165,9 @@ def shares(epsilon, out):
 def test_marginals_are_kept_at_a_large_epsilon_and_lost_at_a_tiny_one(tmp_path):
     assert shares(1000.0, tmp_path / "large") < 0.2
     assert shares(0.3, tmp_path / "tiny") > 0.25
+
+
+def test_what_a_private_run_would_take_can_be_asked(csv):
+    found = sparring.check(csv, **ASKED)
+    assert found.forecast.seconds > 0
+    assert found.forecast.batch == 60

@@ -26,6 +26,7 @@ from sparring.processes import end_with_parent, is_first
 from sparring.provenance import provenance
 from sparring.run import Run
 from sparring.session import Record, Session
+from sparring.stored import listed
 
 _SPLITS = "splits.json"
 
@@ -159,7 +160,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
     described = {
         "experiment": experiment.to_json(),
         "splits": material.splits.summary(material.data.digests),
-        "skipped": [list(fault) for fault in material.data.faults],
+        "skipped": listed(material.data.faults),
         "notes": list(material.data.notes),
     }
     private = experiment.training.privacy is not None

@@ -149,9 +149,16 @@ class Run:
         return locked(self.folder)
 
     def write(self, path: Path, value: dict[str, Any]) -> None:
-        """Writes a JSON file of the run."""
+        """Writes a JSON file of the run.
+
+        Raises:
+            RunError: it would be longer than what is read back.
+        """
+        text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+        if len(text) > LARGEST_JSON:
+            raise RunError(f"{path} would have {len(text)} bytes, more than the {LARGEST_JSON} that are read back")
         with write_atomic(path) as aside:
-            aside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+            aside.write_text(text)
 
     def read(self, path: Path) -> dict[str, Any]:
         """Reads a JSON file of the run.

@@ -1,6 +1,7 @@
 """What a run's files say, read back without trust: a run may be a stranger's, or damaged."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ Entry = dict[str, Any]
 _GROWTH = 24
 """Bytes of memory that a byte of JSON takes at most: ``{}`` and a comma are an empty dict and its place in a list."""
 
-_LARGEST_JSON = 2**24
-"""Bytes of a JSON file; the largest that a run writes tells of skipped files, 10,000 of which take 1 MiB."""
+LARGEST_JSON = 2**24
+"""Bytes of a JSON file of a run, written or read; the largest tells of skipped files, for which a quarter is kept."""
 
 
 def read_json(path: Path) -> Any:
@@ -26,7 +27,18 @@ def read_json(path: Path) -> Any:
     Raises:
         OSError, ValueError, RecursionError: it cannot be read.
     """
-    return json.loads(read_bounded(path, _LARGEST_JSON).decode("utf-8"))
+    return json.loads(read_bounded(path, LARGEST_JSON).decode("utf-8"))
+
+
+def listed(faults: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Skipped files as a run tells of them: as many as a quarter of a JSON file holds, and how many more there are."""
+    kept, room = list[list[str]](), LARGEST_JSON // 4
+    for fault in faults:
+        kept.append(list(fault))
+        room -= len(json.dumps(kept[-1], indent=1)) + 16  # deeper indents
+        if room < 0:
+            return [*kept[:-1], ["…", f"{len(faults) - len(kept) + 1:,} more files were skipped"]]
+    return kept
 
 
 def refuse_long(log: Path) -> None:

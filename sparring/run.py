@@ -192,11 +192,11 @@ class Run:
     def cut(self, step: int) -> None:
         """Cuts every log, and the pictures, back to what was known when ``step`` steps were done."""
         for log in LOGS:
-            if not self.log(log).is_file():
+            path = self.log(log)
+            if not path.is_file():
                 continue
-            rewrite_lines(
-                self._bounded(log), lambda line: (entry := parsed(line)) is not None and entry["step"] <= step
-            )
+            refuse_long(path)
+            rewrite_lines(path, lambda line: (entry := parsed(line)) is not None and entry["step"] <= step)
         self.remove_pictures(lambda drawn: drawn > step)
 
     def remove_pictures(self, where: Callable[[int], bool]) -> None:

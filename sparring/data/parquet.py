@@ -50,5 +50,5 @@ def _lengths(file, name: str) -> Iterator[int]:
     for group in range(file.metadata.num_row_groups):
         for column in file.read_row_group(group, columns=[name]).columns:
             for piece in column.chunks:
-                lengths = compute.binary_length(piece.dictionary)
-                yield compute.sum(compute.take(lengths, piece.indices)).as_py() or 0
+                lengths = compute.call_function("binary_length", [piece.dictionary])
+                yield compute.call_function("sum", [lengths.take(piece.indices)]).as_py() or 0

@@ -1,7 +1,7 @@
 """Comparison: several runs by the same features, against the same held-back items, and which differences are real."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sparring.jackknife import GROUPS, Number, Taken
 from sparring.jury import Jury
 from sparring.metrics import Evidence, Specimens
 from sparring.metrics.features import FittedFeatures
+from sparring.metrics.psnr import Psnr
 from sparring.modalities.image import Image
 from sparring.model import EVALUATION_SEED, Model, load
 from sparring.restoring import beside
@@ -76,6 +77,7 @@ class Comparison:
         floors: the same numbers for held-back real items, where there are enough.
         differences: of every pair of runs in every number that both have.
         protocol: how they were taken.
+        refused: metrics that could not be taken of a run or of any, with the reason.
     """
 
     runs: tuple[str, ...]
@@ -84,13 +86,14 @@ class Comparison:
     floors: dict[str, float]
     differences: tuple[Difference, ...]
     protocol: dict[str, Any]
+    refused: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         told = [asdict(d) | {"real": d.real} for d in self.differences]
         numbers = {m: {run: asdict(n) for run, n in there.items()} for m, there in self.numbers.items()}
         return {"runs": list(self.runs), "facts": self.facts, "metrics": numbers, "floors": self.floors,
-                "differences": told, "protocol": self.protocol}  # fmt: skip
+                "differences": told, "protocol": self.protocol, "refused": self.refused}  # fmt: skip
 
     def lines(self) -> list[str]:
         """A table for people, then what is real and what is not."""
@@ -103,6 +106,7 @@ class Comparison:
         rows = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in table]
         real = [d.line() for d in self.differences if d.real]
         same = [d.line() for d in self.differences if not d.real]
+        refused = [f"{name}: {reason}" for name, reason in self.refused.items()]
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.protocol.items())
         return [
             *rows,
@@ -112,6 +116,7 @@ class Comparison:
             "",
             "not told apart:",
             *(same or ["none"]),
+            *(["", "not taken:", *refused] if refused else []),
             "",
             said,
         ]
@@ -154,12 +159,31 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: boo
     bench = _Bench(first, material, count)
     made = {name: bench.judged(model) for name, model in models.items()}
     numbers, differences, floors = bench.measure(made)
-    rebuilt = {name: bench.reconstruction(model) for name, model in models.items()}
-    if any(number is not None for number in rebuilt.values()):
-        numbers["reconstruction-psnr"] = {name: number for name, number in rebuilt.items() if number is not None}
+    rebuilt = bench.reconstructions(models)
+    for number in rebuilt.better:
+        name = f"reconstruction-{number}"
+        numbers[name] = {run: rebuilt.number(number, run) for run in rebuilt.runs}
+        differences += _differences(name, number, rebuilt)
     facts = {name: _facts(model) for name, model in models.items()}
     rows = {title: {name: facts[name][title] for name in models} for title in next(iter(facts.values()))}
-    return Comparison(tuple(models), rows, numbers, floors, tuple(differences), bench.protocol | _foreign(models))
+    return Comparison(
+        tuple(models), rows, numbers, floors, tuple(differences), bench.protocol | _foreign(models), bench.refused
+    )
+
+
+def _differences(name: str, number: str, taken: Taken) -> list[Difference]:
+    """A number's differences between every pair of runs."""
+    better = taken.better[number]
+    return [Difference(name, a, b, taken.number(number, b, less=a), better) for a, b in combinations(taken.runs, 2)]
+
+
+def _refused(metric: str, taken: Taken) -> dict[str, str]:
+    """Why a metric cannot be taken of runs; of all alike, where none of them is left."""
+    reasons = dict.fromkeys(taken.refused.values())
+    if not taken.runs and len(reasons) == 1:
+        return {metric: next(iter(reasons))}
+    said = "; ".join(f"{run}: {reason}" for run, reason in taken.refused.items())
+    return {metric: said} if said else {}
 
 
 def draw(runs: Sequence[str | Path | Model], path: Path, *, n: int = 36, best: bool = False) -> None:
@@ -174,7 +198,7 @@ def draw(runs: Sequence[str | Path | Model], path: Path, *, n: int = 36, best: b
     models = _loaded(runs, best=best)
     first = next(iter(models.values()))
     material = gather_again(first.experiment, first.modality)
-    real = take(material, material.splits.report if len(material.splits.report) else material.splits.train, n).items
+    real = take(material, _shown(material), n).items
     if isinstance(first.experiment.task, PictureTask):
         write_sheets(*_restored(models, material, n), path)
         return
@@ -184,7 +208,7 @@ def draw(runs: Sequence[str | Path | Model], path: Path, *, n: int = 36, best: b
 
 def _restored(models: dict[str, Model], material: Material, n: int) -> tuple[Image, list[Captioned]]:
     """What was given, what each run made of it and, where it is known, the truth."""
-    rows = _held(material)
+    rows = _shown(material)
     made = {name: model.specimens(material, min(n, len(rows)), rows) for name, model in models.items()}
     shown = next(iter(made.values()))
     width = shown.items.shape[2]
@@ -194,7 +218,8 @@ def _restored(models: dict[str, Model], material: Material, n: int) -> tuple[Ima
     return Image.fit(shown.items), columns
 
 
-def _held(material: Material) -> np.ndarray:
+def _shown(material: Material) -> np.ndarray:
+    """Rows of the pictures that are drawn."""
     splits = material.splits
     return splits.report if len(splits.report) else splits.train
 
@@ -255,6 +280,7 @@ class _Bench:
         self.train, self.real = (take(material, rows, self.count) for rows in (splits.train, splits.report))
         self.test = self.side(self.real)
         self.held = self.side(take(material, splits.select, self.count)) if len(splits.select) else None
+        self.refused: dict[str, str] = {}
         features = "none" if self.fitted is None else self.fitted.name
         self.protocol: dict[str, Any] = {
             "features": features,
@@ -282,26 +308,21 @@ class _Bench:
             if not ((metric.quick or metric.paired) and metric.judging):
                 continue
             taken = Taken(metric, learned, self.test, made)
-            for number, better in taken.better.items():
+            self.refused |= _refused(metric.name, taken)
+            for number in taken.better:
                 name = metric.printed(number, self.protocol["features"])
                 numbers[name] = {run: taken.number(number, run) for run in taken.runs}
-                differences += [
-                    Difference(name, a, b, taken.number(number, b, less=a), better)
-                    for a, b in combinations(taken.runs, 2)
-                ]
+                differences += _differences(name, number, taken)
                 held = None if metric.paired else self.held
                 if held is not None and metric.refusal(learned, self.test, held) is None:
                     floors[name] = metric(learned, self.test, held)[number].value
         return numbers, differences, floors
 
-    def reconstruction(self, model: Model) -> Number | None:
-        """Mean peak signal-to-noise ratio in dB of held-back pictures that the model gives back, if it can."""
-        if not isinstance(model.experiment.task.game, Autoencoding) or len(self.real.items.shape) != 4:
-            return None
-        again = model.reconstruct(self.real.items, self.real.columns)
-        highest = float(np.iinfo(again.dtype).max)
-        gaps = (again.astype(np.float64) - self.real.items.astype(np.float64)) / highest
-        ratios = -10 * np.log10(np.maximum(np.square(gaps).mean((1, 2, 3)), 1e-12))
-        error = float(ratios.std(ddof=1) / np.sqrt(len(ratios)))
-        value = float(ratios.mean())
-        return Number(value, value - 1.96 * error, value + 1.96 * error)
+    def reconstructions(self, models: dict[str, Model]) -> Taken:
+        """How held-back pictures come back from the models that can give them back, held against what they were."""
+        able = {name: model for name, model in models.items() if isinstance(model.experiment.task.game, Autoencoding)}
+        pictures, again = self.real.items, {}
+        for name, model in able.items() if len(pictures.shape) == 4 else ():
+            made = model.reconstruct(pictures, self.real.columns)
+            again[name] = Evidence(made, np.zeros((len(made), 0)), truth=pictures)
+        return Taken(Psnr(), self.test, self.test, again)

@@ -28,10 +28,18 @@ class Number:
 
 
 class Taken:
-    """A metric's numbers of all runs, on all items and with every group left out in turn."""
+    """A metric's numbers of all runs, on all items and with every group left out in turn.
+
+    Attributes:
+        runs: those that it can be taken of.
+        refused: why not, for each of the others.
+        better: which end of each number is better.
+    """
 
     def __init__(self, metric: Metric, train: Evidence, test: Evidence, made: dict[str, Evidence]):
-        self.runs = [run for run, side in made.items() if metric.refusal(train, test, side) is None]
+        reasons = {run: metric.refusal(train, test, side) for run, side in made.items()}
+        self.refused = {run: reason for run, reason in reasons.items() if reason is not None}
+        self.runs = [run for run in made if run not in self.refused]
         whole = {run: metric(train, test, made[run]) for run in self.runs}
         self.better: dict[str, Better] = {name: r.better for name, r in next(iter(whole.values()), {}).items()}
         self.whole = {run: {name: r.value for name, r in there.items()} for run, there in whole.items()}

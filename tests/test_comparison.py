@@ -7,14 +7,16 @@ from PIL import Image
 
 import sparring
 from sparring.cli import main
-from sparring.comparison import Comparison, Difference, compare
+from sparring.comparison import Comparison, Difference, _refused, compare
 from sparring.data.opening import open_data
 from sparring.errors import DataError, RequestError
+from sparring.experiment import gather_again
 from sparring.jackknife import GROUPS, Number, Taken
 from sparring.metrics import Evidence
 from sparring.metrics.frechet import Frechet
 from sparring.metrics.kernel import Kid
 from sparring.metrics.psnr import Psnr
+from sparring.model import load
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16")
 
@@ -129,6 +131,35 @@ def test_a_vae_and_a_gan_stand_side_by_side(found, runs):
     assert kid.real
     side = "above" if kid.number.value > 0 else "below"
     assert f"kid[random-conv]: {gan} is {side} {vae} by" in "\n".join(found.lines())
+
+
+def test_what_cannot_be_taken_is_told_with_its_reason(found):
+    assert "fewer than" in found.refused["frechet"] or "too few" in found.refused["frechet"]
+    lines = found.lines()
+    assert lines[lines.index("not taken:") + 1] == f"frechet: {found.refused['frechet']}"
+    assert found.to_json()["refused"] == found.refused
+    pictures = np.zeros((30, 4, 4, 1), np.uint8)
+    paired, alone = (Evidence(pictures, np.zeros((30, 0)), truth=truth) for truth in (pictures, None))
+    partly = Taken(Psnr(), paired, paired, {"a": paired, "b": alone})
+    assert _refused("psnr", partly) == {"psnr": "b: the items have no truth to be compared with"}
+    assert _refused("psnr", Taken(Psnr(), paired, paired, {"a": paired})) == {}
+
+
+def test_two_models_that_give_pictures_back_are_told_apart_picture_by_picture(runs, tmp_path):
+    weak = tmp_path / "weak"
+    small = (*FIXED, "generator_width=4", "latent=64")
+    sparring.train(runs[0].parent / "digits.npy", recipe="vae", settings=small, steps=2, out=weak)
+    told = compare([weak, runs[0]], count=60)
+    (difference,) = [d for d in told.differences if d.metric == "reconstruction-psnr"]
+    values = [told.numbers["reconstruction-psnr"][run].value for run in told.runs]
+    assert difference.number.value == pytest.approx(values[1] - values[0])
+    assert difference.real
+    assert difference.better == "higher"
+    better = load(runs[0])
+    held = gather_again(better.experiment, better.modality)
+    shown = held.data.items[held.splits.report[np.linspace(0, len(held.splits.report) - 1, 60).astype(int)]]
+    gaps = np.square(better.reconstruct(shown).astype(float) - shown).mean((1, 2, 3))
+    assert values[1] == pytest.approx(float((10 * np.log10(255**2 / gaps)).mean()), rel=1e-6)
 
 
 def test_the_same_model_twice_is_not_told_apart(runs, tmp_path):

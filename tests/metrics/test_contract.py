@@ -1,7 +1,9 @@
 """What holds of every metric and of every kind of features."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +56,20 @@ def pictured(side: Evidence) -> Evidence:
     return replace(side, items=tiles, truth=tiles[:, :, ::-1], given=np.concatenate([tiles, alpha], 3))
 
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8").partition("## Intervals")[0]
+EXPLAINED = [
+    n for row in re.findall(r"^\|([^|]*`[^|]*)\|", DOCUMENT, re.MULTILINE) for n in re.findall("`([^`]*)`", row)
+]
+
+
+def _names(told: str, number: str) -> bool:
+    """Whether a name of the document's tables, in which … and a leading hyphen stand for what is left out, is it."""
+    left, _, right = ("…" + told if told.startswith("-") else told).partition("…")
+    return number == told or (
+        ("…" in told or told.startswith("-")) and number.startswith(left) and number.endswith(right)
+    )
+
+
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 class TestEveryMetric:
     def test_its_intervals_hold_its_values(self, metric):
@@ -94,6 +110,10 @@ class TestEveryMetric:
     def test_the_numbers_that_it_says_tell_of_copies_are_its_numbers(self, metric):
         if metric.audited:
             assert set(metric.audited) == set(every_number(metric, *[evidence(200, seed) for seed in range(3)]))
+
+    def test_the_documents_explain_every_number_of_it(self, metric):
+        for name in every_number(metric, *[evidence(200, seed) for seed in range(3)]):
+            assert any(_names(told, name) for told in EXPLAINED), f"docs/metrics.md does not tell of {name}"
 
     def test_it_survives_json(self, metric):
         assert Metric.from_json(json.loads(json.dumps(metric.to_json()))) == metric

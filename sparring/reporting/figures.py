@@ -56,8 +56,11 @@ def curve(drawn: Curve, images_per_step: int, marks: Sequence[Mark] = ()) -> str
     figure, axes = _begun(drawn.name, _unit(drawn), known)
     x = [step * images_per_step for step in drawn.steps]
     axes.plot(x, drawn.values, color=_LINE, marker="o", markersize=3, linewidth=1.2, label="generated")
+    axes.set_xlim(left=0)
     if all(low is not None for low in drawn.low):
         axes.fill_between(x, drawn.low, drawn.high, color=_BAND, linewidth=0)
+        if len(x) == 1:  # of which there is no band
+            axes.vlines(x, drawn.low, drawn.high, color=_LINE, linewidth=1.2)
     if drawn.floor is not None:
         axes.axhline(drawn.floor, color=_FLOOR, linestyle="--", linewidth=1, label="floor: real items")
         axes.legend(fontsize=8, frameon=False)

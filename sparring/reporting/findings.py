@@ -13,6 +13,7 @@ LOST = 0.5
 """Share of the floor, or of the best so far, below which recall counts as collapsed."""
 WORSE = 1.5
 """How many times the best distance, beyond its interval, counts as getting worse again."""
+_WAIT = "train longer while it rises, else "
 _EARLIER = (Way("take a lower final rate"), STOP)
 
 
@@ -78,7 +79,9 @@ def looked_for(there: Sequence[Curve]) -> list[str]:
     """What :func:`findings` can see in these curves, with the numbers that would show it."""
     found: dict[str, list[str]] = {}
     for curve in there:
-        if (what := LOOKED_FOR.get(_kind(curve))) is not None:
+        what = LOOKED_FOR.get(_kind(curve))
+        # One reading can be no worse than another, nor have fallen where nothing says how high it should be.
+        if what is not None and (len(curve.values) > 1 or what == "overfitting" or _floored(curve)):
             found.setdefault(what, []).append(curve.name)
     return [f"{what} ({', '.join(names)})" for what, names in found.items()]
 
@@ -141,8 +144,8 @@ def _collapse(curve: Curve, advise: Adviser) -> Finding | None:
         )
     return Finding(
         curve.steps[-1],
-        f"Not reached yet: {had}, where real items give {wanted:.2g}, and was no higher before: many kinds of items "
-        f"are not made yet. {advise(Collapsed.advice, begin='train longer while it rises, else ')}",
+        f"Not reached yet: {had}, where real items give {wanted:.2g}, and was no higher before: many kinds of items, "
+        f"or their details, are not made yet. {advise(Collapsed.advice, begin=_WAIT)}",
     )
 
 
@@ -170,6 +173,10 @@ def _worse_again(curve: Curve, advise: Adviser) -> Finding | None:
         f"Worse again since step {step:,}: {curve.name} was {curve.values[best]:.3g} at step {curve.steps[best]:,} and "
         f"is {curve.values[-1]:.3g} now. {advise(_EARLIER)}",
     )
+
+
+def _floored(curve: Curve) -> bool:
+    return curve.floor is not None and LOOKED_FOR[_kind(curve)] == "collapse"
 
 
 def _kind(curve: Curve) -> str:

@@ -23,6 +23,7 @@ img { max-width: 100%; height: auto; display: block; image-rendering: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #e3e7ea; vertical-align: top; }
+.numbers th { overflow-wrap: normal; } .numbers tr:first-child th:not(:first-child) { text-align: right; }
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { background: #f3f5f7; padding: .75rem; overflow-x: auto; overflow-wrap: normal; font-size: .8125rem; }
 ol { padding-left: 1.5rem; } li.finding { border-left: 4px solid #b0413e; padding-left: .75rem; margin: .5rem 0; max-width: 75ch; }
@@ -36,7 +37,7 @@ def write_page(story: Story) -> str:
     parts = [
         f"<h1>{escape(story.name)}</h1>",
         _table(story.summary),
-        _section("What to know", _findings(story)),
+        _section("What to know", _known(story)),
         _section("Samples beside real data", _figures(story.samples)),
         _section("The same latents over the run", _figures(story.evolution, "grid small")),
         _section("Numbers", _numbers(story)),
@@ -64,6 +65,11 @@ def _section(title: str, content: str) -> str:
 def _table(rows: Mapping[str, str]) -> str:
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
     return f'<div class="wide"><table>{cells}</table></div>'
+
+
+def _known(story: Story) -> str:
+    risks = "".join(f"<p>Its settings: {escape(risk)}.</p>" for risk in story.risks)
+    return risks + _findings(story)
 
 
 def _findings(story: Story) -> str:
@@ -104,7 +110,7 @@ def _rows(found: Evaluation, *, audit: bool) -> str:
         told += [f"{row.baselines[name]:.4g}" if name in row.baselines else "" for name in baselines]
         cells = "".join(f'<td class="number">{escape(text)}</td>' for text in told)
         body.append(f"<tr><th>{escape(row.name)}</th>{cells}</tr>")
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(body)}</table></div>' if body else ""
+    return f'<div class="wide"><table class="numbers"><tr>{head}</tr>{"".join(body)}</table></div>' if body else ""
 
 
 def _said(found: Evaluation) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class Story:
         name: of the run.
         summary: facts by their names.
         findings: what went wrong or was changed, when, and what to do; in the order of their steps.
+        risks: what is likely to go wrong with its settings.
         looked_for: what the numbers over the run would have shown, with their names.
         detectors: whether any detector watched it.
         samples: generated beside real items, or inputs, outputs and truths.
@@ -78,6 +80,7 @@ class Story:
     name: str
     summary: dict[str, str]
     findings: list[Finding]
+    risks: Sequence[str]
     looked_for: list[str]
     detectors: bool
     samples: list[Figure]
@@ -106,19 +109,18 @@ class Story:
         found = [*findings(numbers, advise), *watched(told, advise)]
         material = gather_again(model.experiment, model.modality)
         seen = {record["step"]: record["images"] for record in log}
-        fast = [r for r in timing if r["step"] in seen and "images_per_second" in r]
-        speeds = [r["images_per_second"] for r in fast]
         return cls(
             name=run.folder.name,
             summary=_summary(model, described, log, timing),
             findings=sorted(found, key=lambda finding: finding.step),
+            risks=_risks(model),
             looked_for=looked_for(numbers),
             detectors=bool(model.experiment.training.watch),
             samples=_samples(model, material),
             evolution=_evolution(run.samples),
             suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
             losses=[*_losses(log, model.experiment.task.game.adversarial), *_signs(log)],
-            speed=Line("speed", "items a second", [seen[r["step"]] for r in fast], speeds) if fast else None,
+            speed=_speed(timing, seen, plan["log_every"]),
             curves=numbers,
             images_per_step=plan["images_per_step"],
             evaluation=evaluation,
@@ -142,8 +144,15 @@ def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: li
         found["length"] = f"{log[-1]['step']:,} steps, {log[-1]['images']:,} items seen"
     if timing and "seconds" in timing[-1]:
         read = max(record.get("measured_in", 0.0) for record in timing)
-        found["time"] = f"{timing[-1]['seconds'] / 60:.1f} minutes, of which {read:.0f} seconds for the numbers over it"
+        found["time"] = (
+            f"{timing[-1]['seconds'] / 60:.1f} minutes, of which {read:.0f} seconds for the numbers taken on the way"
+        )
     return found
+
+
+def _risks(model: Model) -> Sequence[str]:
+    task = model.experiment.task
+    return task.game.risks(task.spec(model.codec.spec(task)))
 
 
 def _best(model: Model) -> str:
@@ -199,11 +208,13 @@ def _evolution(folder: Path) -> list[Figure]:
 
 
 def _shrunk(path: Path) -> str:
-    """The picture, not wider than a few hundred pixels."""
+    """The picture, a few hundred pixels wide; pixels of a small one are shown as squares."""
     with Picture.open(path) as opened:
         picture = opened.convert("RGB")
     if picture.width > _WIDTH:
         picture = picture.resize((_WIDTH, max(1, picture.height * _WIDTH // picture.width)), Picture.Resampling.BOX)
+    if (times := _WIDTH // picture.width) > 1:
+        picture = picture.resize((picture.width * times, picture.height * times), Picture.Resampling.NEAREST)
     content = io.BytesIO()
     picture.save(content, "PNG")
     return data_uri(content.getvalue(), "png")
@@ -232,6 +243,14 @@ def _signs(log: list[dict[str, Any]]) -> list[Line]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
+
+
+def _speed(timing: list[dict[str, Any]], seen: dict[int, int], every: int) -> Line | None:
+    """Items a second at each record; the last one, of however few steps were left, says nothing beside others."""
+    timed = [r for r in timing if r["step"] in seen and "images_per_second" in r]
+    told = [r for r in timed if r["step"] % every == 0] or timed
+    items, speeds = [seen[r["step"]] for r in told], [r["images_per_second"] for r in told]
+    return Line("speed", "items a second", items, speeds) if told else None
 
 
 def _flat(value: Any, path: str) -> list[tuple[str, str]]:

@@ -65,8 +65,12 @@ def test_each_finding_says_what_to_do_in_settings_of_its_run():
 
 
 def test_what_was_looked_for_is_named_with_the_numbers_that_would_show_it():
-    there = curves([record(5, **dict.fromkeys(("recall[a]", "coverage[a]", "kid[a]", "psnr"), (1.0,) * 4 + ("",)))])
-    assert looked_for(there) == ["collapse (recall[a], coverage[a])", "getting worse again (kid[a])"]
+    names = ("recall[a]", "coverage[a]", "kid[a]", "membership-auc", "psnr")
+    there = curves([record(5, **dict.fromkeys(names, (1.0,) * 4 + ("",)))])
+    assert looked_for(there) == ["collapse (recall[a], coverage[a])", "overfitting (membership-auc)"]
+    two = curves([record(s, kid=(1.0, None, None, 0.1, "")) for s in (5, 10)])
+    assert looked_for(two) == ["getting worse again (kid)"]
+    assert looked_for(curves([record(5, kid=(1.0, None, None, 0.1, ""))])) == []
     assert looked_for(curves([record(5, psnr=(1.0, None, None, None, "higher"))])) == []
 
 

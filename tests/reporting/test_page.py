@@ -113,11 +113,12 @@ def test_the_command_writes_the_page_and_names_it(run, tmp_path, capsys):
 
 def test_data_that_hold_nothing_back_are_told_of_without_numbers(tmp_path):
     few = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
-    sparring.train(few, recipe="vae", settings=("generator_width=4", *FIXED), steps=2, out=tmp_path / "run")
+    sparring.train(few, recipe="vae", settings=("generator_width=4", "beta=0", *FIXED), steps=2, out=tmp_path / "run")
     text = text_of(report(tmp_path / "run"))
     assert "too few to hold any back" in text
     assert "nats an item" not in text  # which stands inside of pictures alone
     assert "Copies and leaks" not in text
+    assert "<p>Its settings: beta = 0: codes need not lie" in text
 
 
 def test_a_missing_plotting_library_is_told_in_one_line(run, monkeypatch, capsys):
@@ -163,6 +164,9 @@ def test_a_browser_shows_the_page_without_a_fault(browser, page, width):
     )
     assert overflowing == []
     assert view.evaluate("document.documentElement.scrollWidth") <= width
+    # A name is broken between its words, not letter by letter, and stands above or beside its numbers.
+    tallest = "Math.max(...[...document.querySelectorAll('.numbers tr')].map(e => e.getBoundingClientRect().height))"
+    assert 0 < view.evaluate(tallest) < 150
     assert complaints == []
     assert all(url.startswith(("file:", "data:")) for url in requests)
     view.close()

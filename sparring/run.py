@@ -23,7 +23,7 @@ from torch import Tensor
 from sparring.errors import RunError
 from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic
 from sparring.ownership import locked, refuse_links
-from sparring.stored import parsed, read_json, refuse_long
+from sparring.stored import LARGEST_JSON, parsed, read_json, refuse_long
 
 LOGS = ("log", "timing", "metrics")
 """What is appended to while a run goes on, one record a line."""

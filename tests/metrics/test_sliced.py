@@ -47,3 +47,14 @@ def test_its_interval_has_the_width_of_new_draws():
 def test_too_few_items_are_refused_and_the_kernel_distance_is_named():
     few, many = side(np.zeros((19, 2))), side(np.zeros((50, 2)))
     assert "take kid" in SlicedWasserstein().refusal(many, many, few)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.3])
+def test_its_interval_holds_the_distance_of_very_many_items(apart):
+    source, held = np.random.default_rng(1), 0
+    many = [source.normal(size=(20_000, 4)) + shift for shift in (0.0, apart)]
+    truth = measured(*many, most=20_000, directions=32).value
+    for _ in range(40):
+        found = measured(source.normal(size=(300, 4)), source.normal(size=(300, 4)) + apart, directions=32)
+        held += found.low <= truth <= found.high
+    assert held >= 33

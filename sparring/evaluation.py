@@ -2,10 +2,12 @@
 
 The *report* split is the reference. The floor of a number is the same number for held-back real items (the *select*
 split) in the place of generated ones, at the same counts; a baseline's is that for items made without any training.
+Where the floor has fewer items, :mod:`sparring.counts` says which numbers are taken at its count, and which without it.
 Features are learned on the *train* split alone, or training-free; their name is part of the number's name. Which
 metrics, features and baselines judge is said by :mod:`sparring.jury`.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +15,8 @@ from typing import Any, Self
 import numpy as np
 
 from sparring.audit import suspects
+from sparring.bench import Bench
+from sparring.counts import Entrants, told
 from sparring.errors import DataError
 from sparring.experiment import Material
 from sparring.jury import Jury
@@ -20,8 +24,7 @@ from sparring.metrics import Evidence, Metric, Specimens
 from sparring.metrics.discriminator import Discriminator
 from sparring.metrics.features import FittedFeatures
 from sparring.metrics.pixel_memorisation import PixelMemorisation
-from sparring.randomness import derive
-from sparring.sides import Bench, Eyes, Judged, Sides, spread, take
+from sparring.sides import Eyes, Judged, take
 from sparring.tasks import Task
 
 QUICK_COUNT = 1000
@@ -40,6 +43,7 @@ class Row:
         floor: the same for held-back real items, or None where there are too few.
         better: ``"lower"`` or ``"higher"``, or ``""`` where neither is.
         baselines: the same for each baseline that it was taken of, by the baseline's name.
+        count: judged items that it was taken of, or None where it looks at none.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Row:
     floor: float | None = None
     better: str = ""
     baselines: dict[str, float] = field(default_factory=dict)
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,22 +96,27 @@ class Evaluation:
             floor = "" if row.floor is None else f"{row.floor:.4g}"
             lines.append(f"{row.name:<{first}}{row.value:>11.4g}{interval:>{third}}{floor:>11}{beside}".rstrip())
         lines += [f"{name}: not taken, {reason}" for name, reason in self.refused.items()]
-        beaten = f"; {', '.join(columns)}: for items made without a model" if columns else ""
-        real = self.protocol.get("floor", "held-back real items")
-        lines.append(f"floor: the same number for {real}{beaten}; " + ", ".join(_said(self.protocol)))
-        return lines
+        beaten = [f"{', '.join(columns)}: for items made without a model"] if columns else []
+        return [*lines, "; ".join([self.floor_line(), *beaten, ", ".join(_said(self.protocol))])]
+
+    def floor_line(self) -> str:
+        """What the floor is, or why there is none."""
+        if "no_floor" in self.protocol:
+            return f"no floor: {self.protocol['no_floor']}"
+        return f"floor: the same number for {self.protocol.get('floor', 'held-back real items')}"
 
 
 def _said(protocol: dict[str, Any]) -> list[str]:
-    told = {name: value for name, value in protocol.items() if name != "floor" and not isinstance(value, dict)}
+    unsaid = ("floor", "no_floor")
+    told = {name: value for name, value in protocol.items() if name not in unsaid and not isinstance(value, dict)}
     return [f"{name.replace('_', ' ')} {value}" for name, value in told.items()]
 
 
 class Gauge:
     """Training-free numbers, taken again and again while training; what stays the same is worked out once.
 
-    The reference is the *select* split, or *train* where nothing is held back; the floor is that of other items that
-    were learned from.
+    The reference is the *select* split, and the floor that of items that were learned from. Where nothing is held back
+    the reference is *train* and there is no floor, for its items would be among the reference.
 
     Attributes:
         held: whether the reference is held back.
@@ -122,18 +132,17 @@ class Gauge:
         splits = material.splits
         self.jury = Jury.quick(task, material.data, seed=seed)
         self.held = bool(len(splits.select))
-        learned = spread(splits.train, 2 * count)[::2]
-        reference = spread(splits.select if self.held else splits.train, count)
-        self.fitted = self.jury.fit(take(material, splits.train, 2 * count).items, None)
+        learned, reference = splits.train, splits.select if self.held else splits.train
+        self.fitted = self.jury.fit(take(material, learned, 2 * count).items, None)
         self.eyes = Eyes(self.fitted)
-        self.floor, self.test = (self.eyes(take(material, rows, count)) for rows in (learned, reference))
+        self.train, self.test = (self.eyes(take(material, rows, count)) for rows in (learned, reference))
         name = "select" if self.held else "train"
-        alone = "" if self.held else ", and none is held back: copies of them would look best"
+        none = "no items are held back, and copies of the training items would look best"
         self.protocol = {
             "features": _named(self.fitted),
-            "reference": f"{len(reference)} of {name}",
-            "floor": f"training items{alone}",
-            "seed": seed,
+            "reference": f"{len(self.test)} of {name}",
+            **({"floor": f"{len(self.train)} training items"} if self.held else {"no_floor": none}),
+            "seeds": f"samples 0, features {seed}",
         }
 
     def __call__(self, made: Specimens, scores: tuple[np.ndarray, np.ndarray] | None = None) -> Evaluation:
@@ -144,11 +153,11 @@ class Gauge:
             scores: the discriminator's verdicts on training and on held-back items, where there is one.
         """
         learned, held = scores if scores is not None and self.held else (None, None)
-        test, floor = replace(self.test, scores=held), replace(self.floor, scores=learned)
-        fake = self.eyes(made)
-        sides = Sides(floor, test, fake, fake, floor)
-        rows, refused = _rows(self.jury.metrics, sides, {"floor": floor}, self.eyes)
-        return Evaluation(tuple(rows), {**self.protocol, "generated": len(made)}, refused)
+        train, test = replace(self.train, scores=learned), replace(self.test, scores=held)
+        usual = Entrants(self.eyes(made), train if self.held else None)
+        found = _rows(self.jury.metrics, train, test, lambda metric: usual.even(metric, train, test), self.eyes)
+        counts = told(found.taken.items(), len(made))
+        return Evaluation(tuple(found.rows), {**self.protocol, "generated": len(made), **counts}, found.refused)
 
 
 def quick(task: Task, material: Material, made: Specimens, *, seed: int) -> Evaluation:
@@ -162,7 +171,7 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
     Args:
         judged: the model.
         material: what it was trained on, or what it is to be compared with.
-        jury: what judges it; at most :data:`MOST` items are generated, whatever its count.
+        jury: what judges it.
         cache: a folder in which fitted features are kept.
 
     Raises:
@@ -176,38 +185,49 @@ def evaluate(judged: Judged, material: Material, jury: Jury, *, cache: Path | No
             "evaluate with --against and other items of the kind"
         )
     bench = Bench(judged, material, jury, cache)
-    sides = bench.sides()
-    others = {"floor": bench.side(take(material, splits.select, len(sides.fake)))} if len(splits.select) else {}
-    for baseline in jury.baselines:
-        if baseline.refusal(bench.equal, bench.made) is None:
-            found = baseline(bench.equal, bench.made, derive(jury.seed, baseline.name))
-            others[baseline.name] = sides.train if found is bench.learned else bench.side(found, scored=False)
-    others |= {name: bench.side(other(len(sides.fake)), scored=False) for name, other in judged.beside.items()}
-    rows, refused = _rows(jury.metrics, sides, others, bench.eyes)
-    taken = {metric.name: metric for metric in jury.metrics if metric.name not in refused}
-    protocol = _protocol(sides, others.get("floor"), bench.eyes, taken) | {"seed": jury.seed}
+    found = _rows(jury.metrics, bench.train, bench.test, bench.entrants, bench.eyes)
     audited = any(isinstance(metric, PixelMemorisation) for metric in jury.metrics)
     pairs = suspects(bench.learned.items, bench.real.items, bench.made.items) if audited else None
-    return Evaluation(tuple(rows), protocol, refused, pairs)
+    return Evaluation(tuple(found.rows), _protocol(bench, found), found.refused, pairs)
 
 
-def _protocol(sides: Sides, floor: Evidence | None, eyes: Eyes, taken: dict[str, Metric]) -> dict[str, Any]:
-    fitted = eyes.features
-    found: dict[str, Any] = {"features": _named(fitted), "generated": len(sides.fake)}
-    if sides.plenty is not sides.fake:
-        found["generated_for_gan-train"] = len(sides.plenty)
-    found["reference"] = f"{len(sides.test)} held back"
-    if floor is not None:
-        found["floor_items"] = len(floor)
+@dataclass
+class _Found:
+    """What the metrics gave.
+
+    Attributes:
+        rows: their numbers.
+        refused: those that could not be taken, with the reason.
+        taken: what each of the others that judge was asked about.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, Entrants] = field(default_factory=dict)
+
+
+def _protocol(bench: Bench, found: _Found) -> dict[str, Any]:
+    fitted, classifier, floor = bench.eyes.features, bench.eyes.classifier, bench.usual.floor
+    taken = {metric.name: metric for metric in bench.jury.metrics if metric.name not in found.refused}
+    said: dict[str, Any] = {"features": _named(fitted), "generated": len(bench.made)}
+    said |= told(found.taken.items(), len(bench.made))
+    said["reference"] = f"{len(bench.test)} held back"
+    if floor is None:
+        said["no_floor"] = "no items are held back for one"
+    else:
+        said["floor_items"] = len(floor)
     if Discriminator.name in taken:
-        found["discriminator_threshold"] = "fitted" if sides.fake.threshold is None else sides.fake.threshold
+        threshold = bench.judged.threshold
+        said["discriminator_threshold"] = "fitted" if threshold is None else threshold
     facts = {} if fitted is None else fitted.facts
-    known = facts if eyes.classifier is None else eyes.classifier.facts
+    known = facts if classifier is None else classifier.facts
     if "accuracy" in known:
-        found["classifier_accuracy"] = round(known["accuracy"], 4)
-    found |= {name: facts[name] for name in ("resizing", "digest") if name in facts}
-    found["how_described"] = {} if fitted is None else fitted.part.to_json()
-    return found | {"metrics": {name: {"how": m.protocol, "settings": m.to_json()} for name, m in taken.items()}}
+        said["classifier_accuracy"] = round(known["accuracy"], 4)
+    said |= {name: facts[name] for name in ("resizing", "digest") if name in facts}
+    drawn = [] if bench.judged.seed is None else [f"samples {bench.judged.seed}"]
+    said["seeds"] = ", ".join([*drawn, f"features and baselines {bench.jury.seed}"])
+    said["how_described"] = {} if fitted is None else fitted.part.to_json()
+    return said | {"metrics": {name: {"how": m.protocol, "settings": m.to_json()} for name, m in taken.items()}}
 
 
 def _named(fitted: FittedFeatures | None) -> str:
@@ -215,30 +235,45 @@ def _named(fitted: FittedFeatures | None) -> str:
 
 
 def _rows(
-    metrics: tuple[Metric, ...], sides: Sides, others: dict[str, Evidence], eyes: Eyes
-) -> tuple[list[Row], dict[str, str]]:
-    """The numbers of every metric; ``others`` are put in the place of what is judged, the floor among them."""
-    rows: list[Row] = []
-    refused: dict[str, str] = {}
+    metrics: tuple[Metric, ...],
+    train: Evidence,
+    test: Evidence,
+    entrants: Callable[[Metric], Entrants],
+    eyes: Eyes,
+) -> _Found:
+    """The numbers of every metric: of what is judged, and of what is put in its place, the floor among that."""
+    found = _Found()
     for metric in metrics:
-        reason = metric.refusal(sides.train, sides.test, sides.fake)
+        asked = entrants(metric)
+        reason = metric.refusal(train, test, asked.fake)
         if reason is not None:
-            refused[metric.name] = reason
+            found.refused[metric.name] = reason
             continue
-        beside: dict[str, dict[str, float]] = {}
-        for title, other in others.items():
-            wanted = metric.judging and (title == "floor" or metric.compared)
-            beaten = sides.equal if title == "floor" and metric.learns else other
-            if wanted and metric.refusal(sides.train, sides.test, beaten) is None:
-                for name, reading in metric(sides.train, sides.test, beaten).items():
-                    beside.setdefault(name, {})[title] = reading.value
-        judged = sides.plenty if metric.plenty else sides.fake
-        for name, reading in metric(sides.train, sides.test, judged).items():
+        if metric.judging:
+            found.taken[metric.name] = asked
+        beside = _beside(metric, train, test, asked)
+        for name, reading in metric(train, test, asked.fake).items():
             values = beside.get(name, {})
             floor = values.pop("floor", None)
             title = _title(metric, name, eyes.classifier if metric.classed else eyes.features)
-            rows.append(Row(title, reading.value, reading.low, reading.high, floor, reading.better, values))
-    return rows, refused
+            count = len(asked.fake) if metric.judging else None
+            row = Row(title, reading.value, reading.low, reading.high, floor, reading.better, values, count)
+            found.rows.append(row)
+    return found
+
+
+def _beside(metric: Metric, train: Evidence, test: Evidence, asked: Entrants) -> dict[str, dict[str, float]]:
+    """The metric's numbers of the floor and of all others, by the number's and their name."""
+    if not metric.judging:
+        return {}
+    others = {} if asked.floor is None else {"floor": asked.floor}
+    others |= asked.others if metric.compared else {}
+    found: dict[str, dict[str, float]] = {}
+    for title, other in others.items():
+        if metric.refusal(train, test, other) is None:
+            for name, reading in metric(train, test, other).items():
+                found.setdefault(name, {})[title] = reading.value
+    return found
 
 
 def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:

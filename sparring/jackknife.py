@@ -1,7 +1,6 @@
 """The delete-a-group jackknife of numbers that several runs share, so that what they share cancels in a difference."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
@@ -48,7 +47,10 @@ class Taken:
         for group in range(min(GROUPS, fewest) if fewest > 1 else 0):
             kept = np.arange(fewest) % GROUPS == group if metric.paired else None
             short = test if metric.paired else _rest(test, group)
-            fakes = {run: _part(made[run], kept) if kept is not None else _rest(made[run], group) for run in self.runs}
+            fakes = {
+                run: made[run].some(np.flatnonzero(kept)) if kept is not None else _rest(made[run], group)
+                for run in self.runs
+            }
             if any(metric.refusal(train, short, fake) is not None for fake in fakes.values()):
                 continue
             found = {
@@ -81,16 +83,4 @@ class Taken:
 
 def _rest(side: Evidence, group: int) -> Evidence:
     """The side without every :data:`GROUPS`-th item, beginning with the group's number."""
-    return _part(side, np.arange(len(side)) % GROUPS != group)
-
-
-def _part(side: Evidence, kept: np.ndarray) -> Evidence:
-    """The items that are kept, ``(n,)`` bool, with all that belongs to each."""
-    rows = np.flatnonzero(kept)
-    there = {f.name: getattr(side, f.name) for f in fields(side) if f.init and f.name not in ("threshold", "whole")}
-    return replace(side, **{name: _rows(values, rows) for name, values in there.items() if values is not None})
-
-
-def _rows(values: Any, kept: np.ndarray) -> Any:
-    """These rows of an array, or of a frame."""
-    return values.iloc[kept].reset_index(drop=True) if hasattr(values, "iloc") else values[kept]
+    return side.some(np.flatnonzero(np.arange(len(side)) % GROUPS != group))

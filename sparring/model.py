@@ -234,11 +234,15 @@ class Model:
         if count is not None and count < 1:
             raise RequestError(f"count = {count}: at least one generated item must be asked for")
         material = self._material(against)
+        there = len(material.splits.report)
+        if isinstance(self.experiment.task, PictureTask) and there < (count or 0):
+            raise RequestError(f"count = {count}: {there} pictures are held back to be restored; ask for no more")
         jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
         threshold = self.experiment.task.game.threshold()
         rival = None if beside is None else self._rival(beside)
         others = {} if rival is None else {rival.run.folder.name: lambda n: rival.specimens(material, n)}
-        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others)
+        seed = None if isinstance(self.experiment.task, PictureTask) else EVALUATION_SEED
+        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others, seed)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
         split = "report" if against is None else f"all of {against}"
         found = replace(found, protocol=found.protocol | {"reference_split": split} | self._which())

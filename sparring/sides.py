@@ -1,20 +1,14 @@
 """The sides of a comparison: what was learned from, the reference, and what is judged, each looked at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from sparring.experiment import Material
-from sparring.jury import Jury
 from sparring.metrics import Evidence, Specimens
 from sparring.metrics.features import FittedFeatures
-from sparring.modalities.frames import TableItems
-
-MOST = 10_000
-"""Items of a side in an evaluation, where the data hold as many."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +20,14 @@ class Judged:
         score: the discriminator's verdict on items, ``(n,)``; None where it has none on such items.
         threshold: score above which an item is taken for real, or None where the discriminator's loss knows none.
         beside: other models by name, whose numbers stand beside as a baseline's do.
+        seed: of the latents, or None where nothing is drawn.
     """
 
     sample: Callable[[int], Specimens]
     score: Callable[[Specimens], np.ndarray | None]
     threshold: float | None = None
     beside: Mapping[str, Callable[[int], Specimens]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The sides of a comparison.
-
-    Attributes:
-        train: what was learned from.
-        test: the reference.
-        fake: what is judged.
-        plenty: as many judged items as were learned from, where metrics ask for them; else the same as ``fake``.
-        equal: as many items that were learned from as there are of those.
-    """
-
-    train: Evidence
-    test: Evidence
-    fake: Evidence
-    plenty: Evidence
-    equal: Evidence
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -143,52 +120,3 @@ class Labelled:
         assert self.values is not None
         found = {name: number for number, name in enumerate(np.unique(self.values))}
         return np.array([found[value] for value in values], np.int64)
-
-
-class Bench:
-    """What everything in an evaluation is looked at by.
-
-    Args:
-        judged: the model.
-        material: what it was trained on, or what it is to be compared with.
-        jury: what judges it.
-        cache: a folder in which fitted features are kept.
-    """
-
-    def __init__(self, judged: Judged, material: Material, jury: Jury, cache: Path | None):
-        self.judged, self.material, self.jury = judged, material, jury
-        self.labelled = Labelled.of(material)
-        labels = taught(material, self.labelled)
-        fitted = jury.fit_once(material, labels, cache)
-        self.eyes = Eyes(fitted, jury.classifier(fitted, material, labels, cache))
-        splits = material.splits
-        self.real = take(material, splits.report, MOST)
-        self.made = judged.sample(min(jury.count or len(self.real), MOST))
-        # More training items than samples, for a copy is only found where its original is looked at.
-        self.learned = take(material, splits.train, MOST)
-        # A baseline has as many items to go by as are judged.
-        self.equal = self.learned
-        if len(self.made) < len(self.learned):
-            self.equal = take(material, splits.train, len(self.made))
-
-    def side(self, items: Specimens, *, scored: bool = True) -> Evidence:
-        """One side, looked at."""
-        labels = self.labelled.of_columns(items.columns)
-        return self.eyes(items, labels, self.judged.score(items) if scored else None, self.judged.threshold)
-
-    def known(self) -> Evidence:
-        """What the model learned from; of a table, all rows stand beside those that are looked at."""
-        items, rows = self.material.data.items, self.material.splits.train
-        side = self.side(self.learned)
-        return replace(side, whole=items[rows]) if isinstance(items, TableItems) and len(side) < len(rows) else side
-
-    def sides(self) -> Sides:
-        """All sides of the model; what the model learned from is looked at once."""
-        train, fake = self.known(), self.side(self.made)
-        plenty, equal, wanted = fake, train, len(train)
-        if fake.labels is not None and any(metric.plenty for metric in self.jury.metrics) and len(fake) != wanted:
-            if self.jury.count is None or len(fake) > wanted:
-                plenty = self.side(self.judged.sample(wanted), scored=False)
-            else:
-                equal = self.side(self.equal, scored=False)
-        return Sides(train, self.side(self.real), fake, plenty, equal)

@@ -63,6 +63,8 @@ FLOORS = {
         [
             "advice",
             "sides",
+            "counts",
+            "bench",
             "jackknife",
             "audit",
             "archive",

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
@@ -104,6 +104,11 @@ class Evidence:
             self._known[what] = work()
         return self._known[what]
 
+    def some(self, rows: np.ndarray) -> "Evidence":
+        """The items of these rows, ``(k,)`` integers, with all that belongs to each."""
+        there = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name not in ("threshold", "whole")}
+        return replace(self, **{name: _rows(values, rows) for name, values in there.items() if values is not None})
+
     def fault(self) -> str | None:
         """What makes the features useless to any metric, in one line, or None."""
         if self.features.ndim != 2 or self.features.shape[1] == 0:
@@ -113,6 +118,11 @@ class Evidence:
         if self.features.size and np.abs(self.features).max() > LARGEST_FEATURE:
             return f"features reach beyond {LARGEST_FEATURE:g}"
         return None
+
+
+def _rows(values: Any, rows: np.ndarray) -> Any:
+    """These rows of an array, or of a frame."""
+    return values.iloc[rows].reset_index(drop=True) if hasattr(values, "iloc") else values[rows]
 
 
 class Metric(Part):
@@ -131,6 +141,8 @@ class Metric(Part):
         plenty: whether it takes as many judged items as the model learned from, not as many as the reference holds.
         learns: whether it learns from the judged items: its floor is then that of what the model learned from.
         audited: its numbers that tell of copies and leaks, which a report shows by themselves.
+        depends_on_count: whether its value changes with the count of judged items beyond chance; only what is taken at
+            one count then stands beside each other.
     """
 
     kind: ClassVar[str] = "metric"
@@ -147,6 +159,7 @@ class Metric(Part):
     plenty: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     audited: ClassVar[tuple[str, ...]] = ()
+    depends_on_count: ClassVar[bool] = True
 
     def about(self, data: Dataset) -> Self | None:
         """The metric with what is known of the data filled in; None where it has nothing to say of such data."""

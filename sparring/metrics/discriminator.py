@@ -24,6 +24,7 @@ class Discriminator(Metric):
     """
 
     rank: ClassVar[int | None] = 80
+    depends_on_count: ClassVar[bool] = False
     compared: ClassVar[bool] = False
 
     threshold: float | None = Field(

@@ -21,6 +21,7 @@ class GanTest(Metric):
 
     featured: ClassVar[bool] = False
     rank: ClassVar[int | None] = 51
+    depends_on_count: ClassVar[bool] = False
     classed: ClassVar[bool] = True
     plenty: ClassVar[bool] = True
     protocol: ClassVar[str] = (

@@ -16,6 +16,7 @@ class HolePsnr(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 4
+    depends_on_count: ClassVar[bool] = False
     paired: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "mean squared error over unknown places and all channels of each picture, peak 255 or 65535, at most 100 dB; "

@@ -21,6 +21,7 @@ class Kid(Metric):
     """Unbiased squared maximum mean discrepancy under the kernel (x.y / d + 1)^3; may be negative."""
 
     rank: ClassVar[int | None] = 20
+    depends_on_count: ClassVar[bool] = False
     quick: ClassVar[bool] = True
 
     most: int = Field(

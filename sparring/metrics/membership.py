@@ -26,6 +26,7 @@ class Membership(Metric):
     judging: ClassVar[bool] = False
     rank: ClassVar[int | None] = 62
     audited: ClassVar[tuple[str, ...]] = ("membership-auc", "membership-tpr-at-1%")
+    depends_on_count: ClassVar[bool] = False
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "scores of training against held-back items; AUC by DeLong, .5 where nothing leaks; true positives where 1 % "

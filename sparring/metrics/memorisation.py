@@ -18,6 +18,7 @@ class Memorisation(Metric):
 
     rank: ClassVar[int | None] = 60
     audited: ClassVar[tuple[str, ...]] = ("copies", "nearness")
+    depends_on_count: ClassVar[bool] = False
     protocol: ClassVar[str] = (
         "Euclidean distances of features; copies: share of generated items equal to a training item, or nearer to one "
         "than all but 1 % of held-back items are that equal none, and one at least, so that it is near .01 without "

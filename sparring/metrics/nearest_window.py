@@ -15,6 +15,7 @@ class NearestWindow(Metric):
     modalities: ClassVar[tuple[str, ...]] = ("series",)
     rank: ClassVar[int | None] = 60
     audited: ClassVar[tuple[str, ...]] = ("window-copies", "window-nearness")
+    depends_on_count: ClassVar[bool] = False
     protocol: ClassVar[str] = (
         "Euclidean distances of windows in the channels' deviations; numbers and intervals as of memorisation. Parts "
         "of the split lie apart in time, so that a nearness somewhat off .5 may be of the time and not of copies"

@@ -23,6 +23,7 @@ class PerceptualDistance(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 3
+    depends_on_count: ClassVar[bool] = False
     paired: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "unit-length features of four layers of random orthogonal filters, or of a VGG by path; mean over layers and "

@@ -16,6 +16,7 @@ class PixelMemorisation(Metric):
     modalities: ClassVar[tuple[str, ...]] = ("image", "points")
     rank: ClassVar[int | None] = 61
     audited: ClassVar[tuple[str, ...]] = ("pixel-copies", "pixel-nearness")
+    depends_on_count: ClassVar[bool] = False
     compared: ClassVar[bool] = False
     protocol: ClassVar[str] = (
         f"Euclidean distances of pixels, pictures above {SIDE} pixels a side averaged down to that; numbers and "

@@ -20,6 +20,7 @@ class Psnr(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 1
+    depends_on_count: ClassVar[bool] = False
     paired: ClassVar[bool] = True
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (

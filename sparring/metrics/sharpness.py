@@ -24,6 +24,7 @@ class Sharpness(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 55
+    depends_on_count: ClassVar[bool] = False
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "3x3 Laplacian with 4 neighbours of the channels' mean, inner pixels; ratio of means, against the reference "

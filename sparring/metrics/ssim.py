@@ -25,6 +25,7 @@ class Ssim(Metric):
     featured: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 2
+    depends_on_count: ClassVar[bool] = False
     paired: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "Gaussian window of 11 pixels and standard deviation 1.5, only where it lies wholly inside, population "

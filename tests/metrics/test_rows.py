@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
-from sparring import sides
+from sparring import bench
 from sparring.baselines.rows import Copula, IndependentColumns
 from sparring.data.opening import open_data
 from sparring.evaluation import evaluate
@@ -116,7 +116,7 @@ def test_what_was_scaled_alike_or_taken_together_is_no_copy():
 def test_copies_of_rows_that_are_not_looked_at_are_found(tmp_path, monkeypatch):
     planted(1500, 5).to_csv(tmp_path / "rows.csv", index=False)
     material = gather(Generation(), open_data(tmp_path / "rows.csv").load())
-    monkeypatch.setattr(sides, "MOST", 150)
+    monkeypatch.setattr(bench, "MOST", 150)
     learned = material.data.items[material.splits.train]
     judged = Judged(lambda n: Specimens(learned[-n:].reset_index(drop=True)), lambda _: None)
     found = {row.name: row for row in evaluate(judged, material, Jury((NearestRow(),), ())).rows}

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparring.best import best_of
 from sparring.codec import build
+from sparring.counts import Entrants, told
 from sparring.errors import DataError, RequestError
 from sparring.experiment import Material, gather_again
 from sparring.games import Autoencoding
@@ -286,7 +287,7 @@ class _Bench:
             "features": features,
             "generated": self.count,
             "reference": f"{len(self.real)} held back",
-            "seed": EVALUATION_SEED,
+            "seeds": f"samples {EVALUATION_SEED}, features {self.jury.seed}",
             "intervals": f"95 %, jackknife of {GROUPS} groups, each difference by itself",
         }
 
@@ -299,23 +300,32 @@ class _Bench:
     def measure(
         self, made: dict[str, Evidence]
     ) -> tuple[dict[str, dict[str, Number]], list[Difference], dict[str, float]]:
-        """Every quick number of every run, the differences of every pair, and the floors."""
+        """Every quick number of every run, the differences of every pair, and the floors, each at one count."""
         numbers: dict[str, dict[str, Number]] = {}
         floors: dict[str, float] = {}
         differences: list[Difference] = []
+        asked: dict[str, Entrants] = {}
         learned = self.side(self.train)
+        first, *rest = made
+        whole = Entrants(made[first], self.held, {run: made[run] for run in rest})
         for metric in self.jury.metrics:
             if not ((metric.quick or metric.paired) and metric.judging):
                 continue
-            taken = Taken(metric, learned, self.test, made)
+            even = whole.even(metric, learned, self.test)
+            taken = Taken(metric, learned, self.test, {first: even.fake, **even.others})
             self.refused |= _refused(metric.name, taken)
+            if not taken.better:
+                continue
+            asked[metric.name] = even
+            held = None if metric.paired else even.floor
+            if held is not None and metric.refusal(learned, self.test, held) is None:
+                readings = metric(learned, self.test, held)
+                floors |= {metric.printed(n, self.protocol["features"]): r.value for n, r in readings.items()}
             for number in taken.better:
                 name = metric.printed(number, self.protocol["features"])
                 numbers[name] = {run: taken.number(number, run) for run in taken.runs}
                 differences += _differences(name, number, taken)
-                held = None if metric.paired else self.held
-                if held is not None and metric.refusal(learned, self.test, held) is None:
-                    floors[name] = metric(learned, self.test, held)[number].value
+        self.protocol |= told(asked.items(), self.count)
         return numbers, differences, floors
 
     def reconstructions(self, models: dict[str, Model]) -> Taken:

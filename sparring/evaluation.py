@@ -26,6 +26,7 @@ from sparring.metrics.features import FittedFeatures
 from sparring.metrics.pixel_memorisation import PixelMemorisation
 from sparring.sides import Eyes, Judged, take
 from sparring.tasks import Task
+from sparring.tasks.picture import PictureTask
 
 QUICK_COUNT = 1000
 """Generated and real items in the quick numbers while training."""
@@ -84,7 +85,7 @@ class Evaluation:
 
     def lines(self) -> list[str]:
         """A table for people."""
-        columns = list(dict.fromkeys(name for row in self.rows for name in row.baselines))
+        columns = self._columns()
         intervals = ["" if r.low is None or r.high is None else f"{r.low:.4g} to {r.high:.4g}" for r in self.rows]
         first = max([34, *(len(row.name) + 1 for row in self.rows)])
         third = max([22, *(len(text) + 2 for text in intervals)])
@@ -96,10 +97,18 @@ class Evaluation:
             floor = "" if row.floor is None else f"{row.floor:.4g}"
             lines.append(f"{row.name:<{first}}{row.value:>11.4g}{interval:>{third}}{floor:>11}{beside}".rstrip())
         lines += [f"{name}: not taken, {reason}" for name, reason in self.refused.items()]
-        beaten = [f"{', '.join(columns)}: for items made without a model"] if columns else []
-        return [*lines, "; ".join([self.floor_line(), *beaten, ", ".join(_said(self.protocol))])]
+        return [*lines, self.how()]
 
-    def floor_line(self) -> str:
+    def how(self) -> str:
+        """What the columns are and how the numbers were taken, one line."""
+        columns = self._columns()
+        beaten = [f"{', '.join(columns)}: for items made without a model"] if columns else []
+        return "; ".join([self._floor(), *beaten, ", ".join(_said(self.protocol))])
+
+    def _columns(self) -> list[str]:
+        return list(dict.fromkeys(name for row in self.rows for name in row.baselines))
+
+    def _floor(self) -> str:
         """What the floor is, or why there is none."""
         if "no_floor" in self.protocol:
             return f"no floor: {self.protocol['no_floor']}"
@@ -142,7 +151,7 @@ class Gauge:
             "features": _named(self.fitted),
             "reference": f"{len(self.test)} of {name}",
             **({"floor": f"{len(self.train)} training items"} if self.held else {"no_floor": none}),
-            "seeds": f"samples 0, features {seed}",
+            "seeds": f"features {seed}" if isinstance(task, PictureTask) else f"samples 0, features {seed}",
         }
 
     def __call__(self, made: Specimens, scores: tuple[np.ndarray, np.ndarray] | None = None) -> Evaluation:

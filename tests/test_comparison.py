@@ -109,6 +109,13 @@ def test_runs_of_a_restoration_are_compared_picture_by_picture(mended, tmp_path,
     assert compare(mended) == compare(mended)
 
 
+def test_no_more_pictures_are_restored_than_are_held_back(mended):
+    with pytest.raises(RequestError, match="count = 31: 30 pictures are held back to be restored; ask for no more"):
+        load(mended[0]).evaluate(count=31)
+    rows = {row.name: row.count for row in load(mended[0]).evaluate(count=20, metrics=["psnr"]).rows}
+    assert rows == {"psnr": 20}
+
+
 def test_restorations_of_other_inputs_are_not_compared(mended, tmp_path):
     sparring.train(
         mended[0].parent / "digits.npy", task="denoising", settings=(*MENDING, "noise.gaussian-noise.low=1"), steps=1,

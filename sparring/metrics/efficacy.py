@@ -41,8 +41,9 @@ class Efficacy(Metric):
     protocol: ClassVar[str] = (
         "logistic regression, decision tree of depth 15, random forest of 100 trees and histogram gradient boosting of "
         "scikit-learn at their defaults, learned on as many judged rows as there are training rows, at most 10,000, "
-        "or on as many of those, which is the floor; tested on the reference; F1 of the rarest class, AUC of that class against the others; the mean of the four; "
-        "interval: normal, jackknife of twenty groups of reference rows, the classifiers held fixed"
+        "or on as many of those, which is the floor; tested on the reference; F1 of the rarest class, AUC of that "
+        "class against the others; the mean of the four; interval: normal, jackknife of twenty groups of reference "
+        "rows, the classifiers held fixed"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:

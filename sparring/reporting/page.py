@@ -115,11 +115,7 @@ def _rows(found: Evaluation, *, audit: bool) -> str:
 
 def _said(found: Evaluation) -> str:
     refused = "".join(f"<p>{escape(name)}: not taken, {escape(why)}</p>" for name, why in found.refused.items())
-    said = "; ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in found.protocol.items() if not isinstance(value, dict)
-    )
-    floor = "Floor: the same number for held-back real items. Columns behind it: for items made without any training."
-    return f"{refused}<p>{floor} Protocol: {escape(said)}.</p>"
+    return f"{refused}<p>{escape(found.how())}.</p>"
 
 
 def _audit(story: Story) -> str:
@@ -139,7 +135,8 @@ def _audit(story: Story) -> str:
 
 def _curves(story: Story) -> str:
     drawn = [figures.curve(c, story.images_per_step, _marks(story)) for c in story.curves]
-    return _figures([Figure(d, _better(c)) for d, c in zip(drawn, story.curves, strict=True)])
+    shown = _figures([Figure(d, _better(c)) for d, c in zip(drawn, story.curves, strict=True)])
+    return shown + (f"<p>{escape(story.measured)}.</p>" if shown else "")
 
 
 def _marks(story: Story) -> list[figures.Mark]:

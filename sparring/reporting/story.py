@@ -69,6 +69,7 @@ class Story:
         losses: every term over the run, and what was observed of scores and variety.
         speed: images a second over the run.
         curves: every quick number over the run.
+        measured: how the newest of them were taken.
         images_per_step: what turns steps into items seen.
         evaluation: the whole evaluation, or None.
         refusal: why there is none.
@@ -89,6 +90,7 @@ class Story:
     losses: list[Line]
     speed: Line | None
     curves: list[Curve]
+    measured: str
     images_per_step: int
     evaluation: Evaluation | None
     refusal: str
@@ -122,6 +124,7 @@ class Story:
             losses=[*_losses(log, model.experiment.task.game.adversarial), *_signs(log)],
             speed=_speed(timing, seen, plan["log_every"]),
             curves=numbers,
+            measured=_measured(run.records("metrics")),
             images_per_step=plan["images_per_step"],
             evaluation=evaluation,
             refusal=refusal,
@@ -129,6 +132,10 @@ class Story:
             provenance=_provenance(described),
             reproduce=_reproduce(run.folder, described, log),
         )
+
+
+def _measured(records: list[Any]) -> str:
+    return Evaluation.from_json(records[-1]).how() if records else ""
 
 
 def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: list[Any]) -> dict[str, str]:

@@ -80,7 +80,7 @@ def test_an_unconditional_model_is_refused_and_told_why():
     assert "single class" in GanTrain().refusal(real, real, side(items, np.zeros(len(items), np.int64)))
 
 
-@pytest.mark.parametrize(("count", "learned"), [(None, (1500, 1500)), (300, (300, 300))])
+@pytest.mark.parametrize(("count", "learned"), [(None, (1440, 1440)), (300, (300, 300))])
 def test_gan_train_learns_from_as_many_items_as_the_model_did_beside_real_on_real(monkeypatch, count, learned):
     material = gather(Generation(attributes=("label",)), Digits().load())
     rows, taken = material.splits.train, []

@@ -48,6 +48,9 @@ def test_the_page_tells_everything_of_the_run(page, run):
     for word in ("kid[random-conv]", "membership-auc", "pixel-copies", "training-items", "plan.steps",
                  "experiment.task.game.loss.part", "train split", "Experiment.from_json", "step 60"):  # fmt: skip
         assert word in text, word
+    over = text.partition("<h2>Numbers over the run</h2>")[2].partition("</section>")[0]
+    assert "floor: the same number for " in over
+    assert "training items; features random-conv" in over
     assert (run / "suspects.png").is_file()
 
 
@@ -93,6 +96,17 @@ def test_alarms_and_changes_are_told_with_their_steps_and_mark_the_figures(run, 
     svg = [re.findall(r"svg\+xml;base64,([^\"]*)", path.read_text()) for path in (page, written)]
     assert len(svg[0]) == len(svg[1])
     assert all(len(marked) > len(plain) for plain, marked in zip(*svg, strict=True))
+
+
+def test_where_nothing_is_held_back_no_floor_is_drawn_and_the_page_says_why(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    sparring.train(pictures, recipe="dense", settings=FIXED, steps=2, out=tmp_path / "run")
+    (record,) = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert record["metrics"]
+    assert all(row["floor"] is None for row in record["metrics"])
+    over = text_of(report(tmp_path / "run")).partition("<h2>Numbers over the run</h2>")[2].partition("</section>")[0]
+    assert "no floor: no items are held back, and copies of the training items would look best; " in over
+    assert "reference 60 of train" in over
 
 
 def test_a_restoration_shows_its_best_median_and_worst_cases(tmp_path):

@@ -76,13 +76,21 @@ def train(data: str, out: Path, *options: str) -> Cost:
     Raises:
         SystemExit: it failed; its messages have been shown.
     """
-    arguments = ["train", data, "--out", str(out), "--overwrite", *options]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return called("train", data, "--out", str(out), "--overwrite", *options)
+
+
+def called(*arguments: str) -> Cost:
+    """Runs a command of ``sparring`` as a process of its own.
+
+    Raises:
+        SystemExit: it failed; its messages have been shown.
+    """
     command = [*program(), *arguments]
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"the load average is {load:.1f}: something else runs here, and times will be worse", file=sys.stderr)
     print("sparring", *arguments, file=sys.stderr, flush=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with ended_with_us(subprocess.Popen(command, stdout=sys.stderr)) as process:
         peak = watch_memory(process)

@@ -150,7 +150,7 @@ class Gauge:
         self.protocol = {
             "features": _named(self.fitted),
             "reference": f"{len(self.test)} of {name}",
-            **({"floor": f"{len(self.train)} training items"} if self.held else {"no_floor": none}),
+            **({"floor": f"{len(self.train):,} training items"} if self.held else {"no_floor": none}),
             "seeds": f"features {seed}" if isinstance(task, PictureTask) else f"samples 0, features {seed}",
         }
 

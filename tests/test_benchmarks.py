@@ -12,8 +12,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import sparring
 from benchmarks import (
     conditional,
+    evaluating,
     intervals,
     judges,
     ledger,
@@ -280,19 +282,35 @@ def test_a_judge_is_fitted_once_and_read_back_the_same(tmp_path, capsys):
 
 def test_real_data_are_split_as_the_library_splits_them():
     data = judges.real("digits")
-    assert len(data.train.pictures) > len(data.report.pictures) > len(data.select.pictures) > 0
+    assert len(data.train.pictures) > len(data.report.pictures) == len(data.select.pictures) > 0
     assert data.classes == tuple("0123456789")
     assert set(data.report.labels.tolist()) == set(range(10))
 
 
 @pytest.mark.parametrize(
-    "script", [mnist, conditional, intervals, mixtures, pictures, readings, rivals, sanity, stacked, startup, table]
+    "script",
+    [mnist, conditional, evaluating, intervals, mixtures, pictures, readings, rivals, sanity, stacked, startup, table],
 )
 def test_every_script_describes_itself(script, capsys):
     with pytest.raises(SystemExit) as ended:
         script.main(["--help"])
     assert ended.value.code == 0
     assert "python -m benchmarks" in capsys.readouterr().out
+
+
+def test_the_cost_of_an_evaluation_is_that_of_the_whole_command(tmp_path, monkeypatch):
+    sparring.train("ring", out=tmp_path / "run", recipe="mlp", steps=1, settings=("data.count=400",))
+    (tmp_path / "run" / "features").mkdir(exist_ok=True)
+    monkeypatch.setattr(evaluating.runs, "program", lambda: [sys.executable, "-m", "sparring"])
+    assert evaluating.main([str(tmp_path / "run"), "--count", "40", "--results", str(tmp_path)]) == 0
+    seconds, memory = ledger.lines(tmp_path / "evaluating.jsonl")
+    assert seconds["figure"] == "run: evaluating 40 samples with all default metrics, seconds"
+    assert (seconds["bound"], memory["bound"], seconds["items"]) == ("<= 120", "< 3", 40)
+    assert 0 < seconds["value"] < 3600
+    assert 0.05 < memory["value"] < 64
+    assert not (tmp_path / "run" / "features").exists()
+    with pytest.raises(SystemExit, match=r"evaluate .* failed with exit code"):
+        evaluating.cost(tmp_path / "none", 10)
 
 
 def test_the_cost_of_readings_is_their_share_of_the_time_of_a_run(tmp_path):

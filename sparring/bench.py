@@ -1,5 +1,6 @@
 """The bench of an evaluation: every side looked at once, and what each metric is asked about."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sparring.counts import Entrants, thinned
 from sparring.experiment import Material
 from sparring.jury import Jury
 from sparring.metrics import Evidence, Metric, Specimens
+from sparring.modalities.frames import TableItems
 from sparring.randomness import derive
 from sparring.sides import Eyes, Judged, Labelled, take, taught
 
@@ -47,7 +49,7 @@ class Bench:
         self.made = judged.sample(jury.count or len(self.real))
         # More training items than samples, for a copy is only found where its original is looked at.
         self.learned = take(material, splits.train, MOST)
-        self.train, self.test, fake = self._side(self.learned), self._side(self.real), self._side(self.made)
+        self.train, self.test, fake = self._known(), self._side(self.real), self._side(self.made)
         held = self._side(take(material, splits.select, len(fake))) if len(splits.select) else None
         self.usual = Entrants(fake, held, self._others(self.made))
 
@@ -63,6 +65,12 @@ class Bench:
         """One side, looked at."""
         labels = self.labelled.of_columns(items.columns)
         return self.eyes(items, labels, self.judged.score(items) if scored else None, self.judged.threshold)
+
+    def _known(self) -> Evidence:
+        """What the model learned from; of a table, all rows stand beside those that are looked at."""
+        items, rows = self.material.data.items, self.material.splits.train
+        side = self._side(self.learned)
+        return replace(side, whole=items[rows]) if isinstance(items, TableItems) and len(side) < len(rows) else side
 
     def _others(self, made: Specimens) -> dict[str, Evidence]:
         """Baselines and other models, as many items of each as the model made."""

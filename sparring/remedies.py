@@ -16,11 +16,12 @@ def remedy(experiment: Experiment, wished: Change, spec: DataSpec, precision: st
         experiment: as it was played, earlier changes included.
         wished: what a detector would change.
         spec: of the data.
-        precision: in which the networks ran.
+        precision: in which the plan lets the networks run.
     """
+    narrow = precision == "bf16" and experiment.training.precision != "fp32"
     ways = {
         "augmentation": lambda: tuple(_augmented(experiment, spec)),
-        "fp32": lambda: ("training.precision=fp32",) if precision == "bf16" else (),
+        "fp32": lambda: ("training.precision=fp32",) if narrow else (),
         "clip": lambda: _clipped(experiment),
         "rate": lambda: tuple(_slower(experiment)),
     }

@@ -223,10 +223,8 @@ class Run:
                 f"{free / 2**20:.1f} MiB are free; make room, then go on with --resume"
             )
 
-    def save(self, step: int, tensors: dict[str, Tensor], counters: dict[str, Any], keep: int = 2) -> Path:
-        """Writes a checkpoint and removes all but the last ``keep``.
-
-        Later ones, which were damaged or were gone back from, are removed too.
+    def save(self, step: int, tensors: dict[str, Tensor], counters: dict[str, Any]) -> Path:
+        """Writes a checkpoint.
 
         Raises:
             RunError: it cannot be written; those that were there still are.
@@ -242,13 +240,16 @@ class Run:
             sums = {p.name: checksum(p) for p in sorted(aside.iterdir())}
             (aside / "checksums.json").write_text(json.dumps(sums))
             remove_folder(final)
-        self.prune(step, keep)
         return final
 
-    def prune(self, step: int, keep: int) -> None:
-        """Removes all checkpoints but the last ``keep`` of at most ``step`` steps."""
+    def prune(self, step: int, keep: int, well: int) -> None:
+        """Removes checkpoints but for the last ``keep`` of at most ``step`` steps, and the last of at most ``well``.
+
+        Later ones, which were damaged or were gone back from, are removed too.
+        """
         there = self.checkpoints()
-        good = [path for path in there if int(path.name) <= step][-keep:]
+        good = [path for path in there if int(path.name) <= well][-1:]
+        good += [path for path in there if int(path.name) <= step][-keep:]
         for old in there:
             if old not in good:
                 remove_folder(old)
@@ -259,15 +260,19 @@ class Run:
             if int(path.name) > step:
                 remove_folder(path)
 
-    def restore(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
-        """The newest checkpoint that is whole, with what was found damaged on the way; None where there is none."""
+    def restore(self, well: int | None = None) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
+        """The newest checkpoint that is whole, with what was found damaged on the way; None where there is none.
+
+        Args:
+            well: steps that it has at most, where it is to be gone back to; the start always can be.
+        """
         damaged: list[str] = []
-        for path in reversed(self.checkpoints()):
+        for path in reversed([p for p in self.checkpoints() if well is None or int(p.name) <= well]):
             try:
                 return *_restored(path), damaged
             except (*_DAMAGE, RunError, safetensors.SafetensorError) as error:
                 damaged.append(f"{path} is damaged and left out: {error}")
-        if damaged:
+        if damaged and well is None:
             raise RunError("; ".join(damaged) + "; no whole checkpoint is left: --overwrite begins anew")
         return None
 

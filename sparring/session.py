@@ -103,9 +103,13 @@ class Session:
             raise RunError(f"{self.run.folder}: the processes read different checkpoints; is the folder shared by all?")
         if is_first():
             self.run.cut(engine.step_number)
-            self.run.prune(engine.step_number, self.experiment.training.keep)  # a full disk may have left older ones
             self.watching = Watching(self.run, plan, engine.step_number)
+            self._prune(engine.step_number)  # a full disk may have left older ones
         return engine
+
+    def _prune(self, step: int) -> None:
+        training = self.experiment.training
+        self.run.prune(step, training.keep, self.watching.well(training.watch, step))
 
     def _amend(self, engine: Engine, length: int) -> None:
         engine.plan = engine.plan.amended(engine.step_number, length)
@@ -222,7 +226,7 @@ class Session:
         return acting, text
 
     def _go_back(self, number: int, text: str) -> Record:
-        """Goes back to the last whole checkpoint, or to the start, and on with one thing changed.
+        """Goes back to the last good checkpoint, or to the start, and on with one thing changed.
 
         Raises:
             TrainingError: it has been tried as often as may be.
@@ -231,7 +235,8 @@ class Session:
         tried = sum(bool(amendment.changes) for amendment in plan.amendments)
         if tried >= training.rescues:
             raise TrainingError(f"{text}; the run has gone back {tried} times before (training.rescues)")
-        kept = self.run.restore()
+        well = self.watching.well(training.watch, self.engine.step_number) if is_first() else 0
+        kept = self.run.restore(agreed(self.device, well))
         back = 0 if kept is None else kept[1]["step"]
         played = self.experiment.but(task=self.engine.task, training=training)
         changes = remedy(played, training.watch[number].change, self.material.spec, plan.precision)
@@ -240,7 +245,7 @@ class Session:
             self.run.forget(back)
             self.run.cut(back)
             self.run.write(self.run.plan, plan.changed(back, changes, text).to_json())
-        self.engine, self.sums, self.saved = self._standing(None if kept is None else kept[:2]), {}, back
+        self._replace(None if kept is None else kept[:2])
         if is_first() and kept is not None:
             self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
         return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
@@ -250,9 +255,14 @@ class Session:
         plan = divided(self.engine.plan, self.experiment, self.limits, error, self.engines)
         self.run.write(self.run.plan, plan.to_json())
         kept = self.run.restore()
-        self.engine, self.sums = self._standing(None if kept is None else kept[:2]), {}
-        self.saved = self.engine.step_number
+        self._replace(None if kept is None else kept[:2])
         return self._record({}, 0.0, f"memory ran out; goes back to step {self.saved:,}, on in {plan.accumulate} parts")
+
+    def _replace(self, kept: Kept) -> None:
+        """Takes an engine in a state that was kept or fresh; the one before goes first, as both may not fit."""
+        del self.engine
+        self.engine, self.sums = self._standing(kept), {}
+        self.saved = self.engine.step_number
 
     def _judge(self) -> evaluation.Evaluation | None:
         """Quick numbers of what the model makes now, by the first process; ``timing.jsonl`` says what all took."""
@@ -335,4 +345,5 @@ class Session:
             picture.parent.mkdir(exist_ok=True)
             codec.preview(items, picture)
         thin(self.run, self.engine.plan, self.experiment.training, step=self.saved, before=before)
-        self.run.save(self.saved, tensors, counters, keep=self.experiment.training.keep)
+        self.run.save(self.saved, tensors, counters)
+        self._prune(self.saved)

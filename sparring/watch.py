@@ -19,7 +19,7 @@ Signs = dict[str, float | None]
 Remedy = Literal["tell", "stop", "roll-back"]
 Change = Literal["rate", "clip", "fp32", "augmentation"]
 
-_REMEDY = "tell; stop; or roll-back to the last checkpoint and change one thing"
+_REMEDY = "tell; stop; or roll-back to the last good checkpoint and change one thing"
 _CHANGE = "what a roll-back changes: halve the rate, clip gradients, take fp32, augment more"
 
 
@@ -68,6 +68,14 @@ class Detector(Part):
     def __call__(self, history: Sequence[Signs]) -> str | None:
         """What is wrong, in words, where the newest observation makes it so; told once while it lasts."""
 
+    def ill(self, signs: Signs) -> bool:
+        """Whether an observation counts towards an alarm."""
+        return False
+
+    def suspect(self, history: Sequence[Signs]) -> int:
+        """How many of the newest observations there are since its patience began; 0 where it has not."""
+        return next((n for n, signs in enumerate(reversed(history)) if not self.ill(signs)), len(history))
+
     def window(self) -> int:
         """How many of the newest observations it goes by; what is older may be left out of the history."""
         return 1000
@@ -82,7 +90,10 @@ class NotFinite(Detector):
     change: Change = Field(default="rate", description=_CHANGE)
 
     def window(self) -> int:
-        return 1
+        return 2  # with the one before, up to which all was well
+
+    def ill(self, signs: Signs) -> bool:
+        return any(value is None for value in signs.values())
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         wrong = [name for name, value in history[-1].items() if value is None]
@@ -103,12 +114,12 @@ class Exploded(Detector):
     def window(self) -> int:
         return self.patience + 1
 
-    def __call__(self, history: Sequence[Signs]) -> str | None:
-        def holds(signs: Signs) -> bool:
-            steep = any(_of(signs, name) > self.gradient for name in signs if name.startswith("gradient "))
-            return steep or _of(signs, "largest score") > self.score
+    def ill(self, signs: Signs) -> bool:
+        steep = any(_of(signs, name) > self.gradient for name in signs if name.startswith("gradient "))
+        return steep or _of(signs, "largest score") > self.score
 
-        if not _begins(history, self.patience, holds):
+    def __call__(self, history: Sequence[Signs]) -> str | None:
+        if not _begins(history, self.patience, self.ill):
             return None
         score = _of(history[-1], "largest score")
         return f"scores or gradients explode (largest score {score:.3g}): the players no longer learn from each other"
@@ -131,8 +142,11 @@ class Vanished(Detector):
     def window(self) -> int:
         return self.patience + 1
 
+    def ill(self, signs: Signs) -> bool:
+        return _of(signs, "score spread", self.spread + 1) <= self.spread
+
     def __call__(self, history: Sequence[Signs]) -> str | None:
-        if not _begins(history, self.patience, lambda s: _of(s, "score spread", self.spread + 1) <= self.spread):
+        if not _begins(history, self.patience, self.ill):
             return None
         return "the discriminator gives every item the same score: the generator learns nothing from it"
 
@@ -152,8 +166,11 @@ class Won(Detector):
     def window(self) -> int:
         return self.patience + 1
 
+    def ill(self, signs: Signs) -> bool:
+        return _of(signs, "separation") >= self.separation
+
     def __call__(self, history: Sequence[Signs]) -> str | None:
-        if not _begins(history, self.patience, lambda s: _of(s, "separation") >= self.separation):
+        if not _begins(history, self.patience, self.ill):
             return None
         return (
             f"the discriminator has won: real and generated scores are {_of(history[-1], 'separation'):.3g} deviations "
@@ -182,10 +199,22 @@ class Collapsed(Detector):
     def window(self) -> int:
         return self.grace + self.patience + 1
 
+    def ill(self, signs: Signs) -> bool:
+        return _of(signs, "diversity", 1.0) < self.share
+
+    def suspect(self, history: Sequence[Signs]) -> int:
+        # A generator that never varied is granted a while, and then was ill from the start.
+        granted = self._varied(history) is None and len(history) <= self.grace
+        return 0 if granted else super().suspect(history)
+
+    def _varied(self, history: Sequence[Signs]) -> int | None:
+        """The first observation of a generator that varied, where there is one."""
+        return next((n for n, signs in enumerate(history) if _of(signs, "diversity", 1.0) > 2 * self.share), None)
+
     def __call__(self, history: Sequence[Signs]) -> str | None:
-        known = [number for number, signs in enumerate(history) if _of(signs, "diversity", 1.0) > 2 * self.share]
-        seen = history[min(known[0] if known else self.grace, self.grace) :]
-        if not _begins(seen, self.patience, lambda s: _of(s, "diversity", 1.0) < self.share):
+        known = self._varied(history)
+        seen = history[self.grace if known is None else min(known, self.grace) :]
+        if not _begins(seen, self.patience, self.ill):
             return None
         return (
             f"the generator has collapsed: what it makes varies {100 * _of(history[-1], 'diversity'):.2g} % as much as "
@@ -208,6 +237,13 @@ class Overfits(Detector):
 
     def window(self) -> int:
         return self.patience + 1
+
+    def ill(self, signs: Signs) -> bool:
+        return _of(signs, "gap") >= self.gap
+
+    def suspect(self, history: Sequence[Signs]) -> int:
+        newest = history[-self.patience :]
+        return next((len(newest) - n for n, signs in enumerate(newest) if self.ill(signs)), 0)
 
     def __call__(self, history: Sequence[Signs]) -> str | None:
         # Few items are held back of small data, so that single observations scatter.

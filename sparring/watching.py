@@ -22,8 +22,9 @@ class Watching:
     def __init__(self, run: Run, plan: Plan, step: int):
         self.run = run
         records = run.records("log")
-        self.history: list[Signs] = [r["signs"] for r in records if isinstance(r.get("signs"), dict)]
-        self.last = max((r["step"] for r in records if "signs" in r), default=0)
+        observed = [r for r in records if "signs" in r]
+        self.history: list[Signs] = [r["signs"] for r in observed]
+        self.steps: list[int] = [r["step"] for r in observed]
         self.fresh = False
         told = [r.get("changes") for r in records]
         for amendment in plan.amendments:
@@ -35,12 +36,14 @@ class Watching:
 
     def signs(self, engine: Engine) -> dict[str, Any]:
         """A new observation for the log's record, where it is time for one."""
-        self.fresh = bool(engine.training.watch) and engine.step_number - self.last >= engine.training.watch_every
+        last = self.steps[-1] if self.steps else 0
+        self.fresh = bool(engine.training.watch) and engine.step_number - last >= engine.training.watch_every
         if not self.fresh:
             return {}
         self.history.append(observe(engine))
-        del self.history[: -max(detector.window() for detector in engine.training.watch)]
-        self.last = engine.step_number
+        self.steps.append(engine.step_number)
+        most = max(detector.window() for detector in engine.training.watch)
+        del self.history[:-most], self.steps[:-most]
         return {"signs": self.history[-1]}
 
     def alarms(self, detectors: Sequence[Detector]) -> dict[int, str]:
@@ -49,6 +52,18 @@ class Watching:
             return {}
         found = {number: detector(self.history) for number, detector in enumerate(detectors)}
         return {number: text for number, text in found.items() if text is not None}
+
+    def well(self, detectors: Sequence[Detector], step: int) -> int:
+        """The newest step of which it is known that no patience had begun that ends in more than a note.
+
+        Args:
+            detectors: of the run.
+            step: steps done, which it is where none has.
+        """
+        suspect = max((detector.suspect(self.history) for detector in detectors if acts(detector)), default=0)
+        if not suspect:
+            return step
+        return self.steps[-suspect - 1] if len(self.steps) > suspect else 0
 
     def tell(self, detector: Detector, engine: Engine, text: str) -> None:
         """Puts an alarm into the log."""

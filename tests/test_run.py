@@ -244,10 +244,26 @@ def test_every_name_that_a_run_writes_is_known_to_be_its_own(whole):
 def test_the_last_checkpoints_are_kept_and_later_ones_go(tmp_path):
     run = Run(tmp_path)
     for step in (10, 20, 30, 40):
-        run.save(step, TENSORS, counters(step), keep=3)
+        run.save(step, TENSORS, counters(step))
+        run.prune(step, keep=3, well=step)
     assert [p.name for p in run.checkpoints()] == ["00000020", "00000030", "00000040"]
-    run.save(25, TENSORS, counters(25), keep=3)
+    run.save(25, TENSORS, counters(25))
+    run.prune(25, keep=3, well=25)
     assert [p.name for p in run.checkpoints()] == ["00000020", "00000025"]
+
+
+def test_the_last_checkpoint_from_before_a_patience_began_is_kept_too_and_can_be_gone_back_to(tmp_path):
+    run = Run(tmp_path)
+    for step in (10, 20, 30, 40):
+        run.save(step, TENSORS, counters(step))
+        run.prune(step, keep=2, well=min(step, 15))
+    assert [p.name for p in run.checkpoints()] == ["00000010", "00000030", "00000040"]
+    assert run.restore(15)[1]["step"] == 10
+    assert run.restore(5) is None
+    (run.saved / "00000010" / "counters.json").unlink()
+    assert run.restore(15) is None  # the start is left
+    run.prune(40, keep=2, well=40)
+    assert [p.name for p in run.checkpoints()] == ["00000030", "00000040"]
 
 
 def test_a_checkpoint_of_the_same_step_takes_the_place_of_the_old_one(tmp_path):

@@ -1,13 +1,18 @@
+import gc
+import weakref
 from itertools import islice
 
 import numpy as np
 import pytest
 from test_run import contents
 
+from sparring import watching
 from sparring.data.arrays import Arrays
+from sparring.engines import Engines
 from sparring.errors import TrainingError
 from sparring.learning import steps
 from sparring.limits import Limits
+from sparring.plan import Plan
 from sparring.proposal import propose
 from sparring.run import Run
 
@@ -89,3 +94,83 @@ def test_a_run_that_is_closed_where_a_bound_is_kept_has_ended(tmp_path, data):
     closed_at(going(tmp_path / "closed", proposal, 400, until="kid<1e9"), told + 1)
     assert Run(tmp_path / "closed").read(Run(tmp_path / "closed").plan)["amendments"]
     assert logs(tmp_path / "closed") == logs(tmp_path / "whole")
+
+
+ILL = {
+    "collapsed": {"diversity": 0.01},
+    "won": {"separation": 9.0},
+    "overfits": {"gap": 1.0, "gap certainty": 9.0},
+    "vanished": {"score spread": 0.0},
+    "exploded": {"largest score": 1e9},
+}
+
+
+def ailing(monkeypatch, name, since=12):
+    """Lets runs be observed as ill from a step on, until something is changed."""
+    observe = watching.observe
+
+    def observed(engine):
+        sick = engine.step_number >= since and not engine.plan.amendments
+        return observe(engine) | (ILL[name] if sick else {"diversity": 1.0, "gap": 0.0})
+
+    monkeypatch.setattr(watching, "observe", observed)
+
+
+def amendments(folder):
+    return Plan.from_json(Run(folder).read(Run(folder).plan)).amendments
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_a_run_goes_back_to_before_a_patience_began_recovers_and_keeps_few_checkpoints(
+    tmp_path, data, monkeypatch, name
+):
+    ailing(monkeypatch, name)
+    asked = f"training.watch.{name}.remedy=roll-back", f"training.watch.{name}.patience=10"
+    proposal = proposed(data, *asked, "training.watch_every=1", "training.keep=1")
+    run, kept = Run(tmp_path / "run"), []
+    for record in going(run.folder, proposal, 60):  # an observation every three steps, a checkpoint every fifteen
+        kept.append([int(path.name) for path in run.checkpoints()])
+        last = record.step
+    (amendment,) = amendments(run.folder)
+    assert amendment.changes
+    assert last == 60
+    assert max(map(len, kept)) <= 2
+    assert kept[-1] == [60]
+
+
+def test_a_run_goes_back_to_its_last_good_checkpoint_and_the_same_after_a_kill(tmp_path, data, monkeypatch):
+    ailing(monkeypatch, "won", since=17)
+    asked = "training.watch.won.remedy=roll-back", "training.watch.won.patience=10", "training.watch_every=1"
+    proposal = proposed(data, *asked, "training.keep=1")
+    list(going(tmp_path / "whole", proposal, 60))
+    assert [a.step for a in amendments(tmp_path / "whole")] == [15]  # at step 45, when 30 and 45 were ill
+    killed = Run(tmp_path / "killed")
+    records = going(killed.folder, proposal, 60)
+    while not killed.checkpoints() or int(killed.checkpoints()[-1].name) < 30:
+        next(records)
+    assert [int(path.name) for path in killed.checkpoints()] == [15, 30]
+    records.close()
+    list(going(killed.folder, proposal, 60))
+    assert amendments(killed.folder) == amendments(tmp_path / "whole")
+    assert logs(killed.folder) == logs(tmp_path / "whole")
+
+
+def test_an_engine_is_gone_before_the_next_is_made(tmp_path, data, monkeypatch):
+    ailing(monkeypatch, "won")
+    make, made, alive = Engines.__call__, [], []
+
+    def making(self, *asked):
+        alive.append(sum(engine() is not None for engine in made))
+        found = make(self, *asked)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(Engines, "__call__", making)
+    asked = "training.watch.won.remedy=roll-back", "training.watch.won.patience=2", "training.watch_every=1"
+    gc.disable()
+    try:
+        list(going(tmp_path / "run", proposed(data, *asked), 40))
+    finally:
+        gc.enable()
+    assert len(made) >= 2
+    assert set(alive) == {0}

@@ -188,6 +188,29 @@ def test_what_is_older_than_a_detectors_window_changes_nothing(detector):
             assert detector(seen) == detector(seen[-detector.window() :])
 
 
+@pytest.mark.parametrize("detector", [*HISTORIES, Collapsed(patience=2, grace=4), NotFinite()], ids=str)
+def test_before_what_is_suspect_at_an_alarm_nothing_was_ill(detector):
+    well, ill = HISTORIES.get(detector, ({"diversity": 0.8}, {"diversity": 0.05}))
+    well, ill = ({"gradient": 1.0}, {"gradient": None}) if isinstance(detector, NotFinite) else (well, ill)
+    history = [(well, ill)[int(sick)] for sick in np.random.default_rng(0).random(200) < 0.7]
+    told = [newest for newest in range(1, 201) if detector(history[:newest])]
+    assert told
+    for newest in told:
+        suspect = detector.suspect(history[:newest])
+        first = newest - suspect
+        assert suspect >= 1
+        assert first == 0 or history[first - 1] is well
+        alone = isinstance(detector, NotFinite)
+        assert alone or detector.suspect(history[:newest][-detector.window() :]) == suspect < detector.window()
+    assert not detector.suspect([*history, *[well] * detector.window()])
+
+
+def test_a_generator_that_never_varied_is_suspect_from_the_start_once_its_grace_is_over():
+    detector, ill = Collapsed(grace=5, patience=3), {"diversity": 0.01}
+    assert [detector.suspect([ill] * count) for count in range(1, 9)] == [0] * 5 + [6, 7, 8]
+    assert detector.suspect([{"diversity": 0.5}, *[ill] * 4]) == 4
+
+
 def test_a_run_remembers_no_more_observations_than_its_detectors_look_at(tmp_path, data, monkeypatch):
     short = [f"training.watch.{d.name}.{'grace' if d.name == 'collapsed' else 'patience'}=2" for d in EVERY[1:]]
     proposal = proposed(data, *short)

@@ -1,0 +1,62 @@
+from typing import get_args
+
+import pytest
+
+from sparring.proposal import propose
+from sparring.remedies import experiment_after, remedy
+from sparring.types import DataSpec
+from sparring.views import AdaptiveAugment, DiffAugment
+from sparring.watch import Change
+
+PICTURE, POINTS = DataSpec((1, 8, 8)), DataSpec((2,))
+
+
+@pytest.fixture(scope="module")
+def proposal():
+    return propose("digits", recipe="dense", settings=("training.precision=auto",))
+
+
+def in_turn(experiment, wished, spec, precision, count=4):
+    """What a run goes on with, time after time."""
+    found = []
+    for _ in range(count):
+        found.append(remedy(experiment, wished, spec, precision))
+        experiment = experiment_after(experiment, found[-1])
+    return found
+
+
+@pytest.mark.parametrize("wished", get_args(Change))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("spec", [PICTURE, POINTS], ids=["picture", "points"])
+def test_no_remedy_leaves_the_settings_as_they_were(proposal, wished, precision, spec):
+    experiment = proposal.experiment
+    for changes in in_turn(experiment, wished, spec, precision):
+        after = experiment_after(experiment, changes)
+        assert after != experiment, changes
+        experiment = after
+
+
+def test_float32_is_taken_once_and_then_the_rate_halved(proposal):
+    rate = proposal.experiment.training.optimiser.rate
+    halves = [(f"training.optimiser.rate={rate / 2**n!r}",) for n in (1, 2)]
+    assert in_turn(proposal.experiment, "fp32", PICTURE, "bf16", 3) == [("training.precision=fp32",), *halves]
+    assert in_turn(proposal.experiment, "augmentation", POINTS, "bf16", 3) == [("training.precision=fp32",), *halves]
+    assert in_turn(proposal.experiment, "fp32", PICTURE, "fp32", 2) == halves
+
+
+def test_gradients_are_clipped_at_one_and_then_at_half(proposal):
+    found = in_turn(proposal.experiment, "clip", PICTURE, "fp32", 3)
+    assert found == [("training.clip=1.0",), ("training.clip=0.5",), ("training.clip=0.25",)]
+
+
+def test_augmentation_is_added_to_pictures_or_sets_in_sooner(proposal):
+    first, second = in_turn(proposal.experiment, "augmentation", PICTURE, "fp32", 2)
+    after = experiment_after(proposal.experiment, first)
+    added = [v for v in after.task.game.views if isinstance(v, DiffAugment | AdaptiveAugment)]
+    assert added
+    if isinstance(added[0], DiffAugment):
+        assert second[0].startswith("training.optimiser.rate=")
+    adaptive = propose("digits", recipe="dense", settings=("game.views=adaptive-augment",)).experiment
+    (change,) = remedy(adaptive, "augmentation", PICTURE, "fp32")
+    (view,) = experiment_after(adaptive, (change,)).task.game.views
+    assert view.target == adaptive.task.game.views[0].target / 2

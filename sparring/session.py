@@ -1,5 +1,6 @@
 """A sitting at a run: from its start or its newest checkpoint to the end, a limit or an interruption."""
 
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,13 +59,10 @@ class Session:
         self.notes: list[str] = []
         self.changes: tuple[str, ...] = ()
         self.measuring = Measuring(run, experiment, material)
-        self.engine = self._restored() or self._started()
+        # A run that was killed before its first checkpoint starts by its plan.
+        self.engine = self._restored() or self._prepared(None, ensure_plan(run, self.engines, limits))
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
         self.saved = self.engine.step_number if run.generator.is_file() else 0
-
-    def _started(self) -> Engine:
-        """The engine of a fresh run, or of one that was killed before its first checkpoint, at its first step."""
-        return self._prepared(None, ensure_plan(self.run, self.engines, self.limits))
 
     def _restored(self) -> Engine | None:
         """The engine where the newest whole checkpoint stands; None where there is none."""
@@ -259,8 +257,9 @@ class Session:
         return self._record({}, 0.0, f"memory ran out; goes back to step {self.saved:,}, on in {plan.accumulate} parts")
 
     def _replace(self, kept: Kept) -> None:
-        """Takes an engine in a state that was kept or fresh; the one before goes first, as both may not fit."""
+        """Takes an engine in a state that was kept or fresh; the one before goes first: memory may not hold both."""
         del self.engine
+        gc.collect()  # errors that were handled on its way hold it in a circle
         self.engine, self.sums = self._standing(kept), {}
         self.saved = self.engine.step_number
 

@@ -145,11 +145,11 @@ def _resident(pid: int) -> int:
 def checkpoint_weight(run: Path) -> tuple[int, int]:
     """Bytes of a run's newest checkpoint, and of all its players' parameters."""
     import sparring
-    from sparring.model import build
+    from sparring.codec import outlined
 
     model = sparring.load(run)
     newest = model.run.checkpoints()[-1]
-    players = build(model.experiment, model.codec)
+    players = outlined(model.experiment, model.codec)
     parameters = sum(weight.numel() * weight.element_size() for weight in players.parameters())
     return sum(file.stat().st_size for file in newest.iterdir()), parameters
 

@@ -3,7 +3,7 @@
 Worked on items and features that are drawn, so that a hundred evaluations take minutes: features of a Gaussian, of
 rectified mixtures of few causes, as a network's last layer gives them, and of ten clusters with spectra that fall off;
 classes and their probabilities, tables, windows of series, points of a mixture. Each kind is taken at no difference and
-at two others.
+at one or two others.
 
 Precision, recall, density and coverage are taken of at most a bounded count of items by their protocol, and change with
 it: what they are held against is the mean over forty other evaluations of that count. So is the kernel distance, which
@@ -155,7 +155,8 @@ SERIES: tuple[Metric, ...] = (
     PredictiveScore(),
 )
 CASES = [
-    *(Case(draw.__name__, draw, s, FEATURES) for draw in (gaussian, rectified, clusters) for s in (0.0, 0.05, 0.2)),
+    *(Case(draw.__name__, draw, s, FEATURES) for draw in (gaussian, rectified) for s in (0.0, 0.1)),
+    *(Case("clusters", clusters, s, FEATURES) for s in (0.0, 0.05, 0.2)),
     *(Case("classes", classes, s, (ClassShares(), InceptionScore())) for s in (0.0, 0.3, 1.0)),
     *(Case("rows", rows, s, (Marginals(), Pairs())) for s in (0.0, 0.2, 0.6)),
     *(Case("windows", windows, s, SERIES, 50_000) for s in (0.0, 0.2, 0.6)),
@@ -201,6 +202,15 @@ def hits(case: Case, count: int, draws: int, seed: int) -> Iterator[tuple[str, i
         yield name, held, wanted, float(np.mean([r.value for r in readings]))
 
 
+def table(found: dict[str, dict[str, float]]) -> str:
+    """For each number, case by case, how many of 100 intervals hold the truth."""
+    lines = ["| number | intervals that hold it, of 100 |", "|---|---|"]
+    for name, cases in found.items():
+        told = ", ".join(f"{case}: {held:.0f}" for case, held in cases.items())
+        lines.append(f"| `{name}` | {told} |")
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.intervals", description=__doc__)
     parser.add_argument("--items", type=int, default=1000, help="items of each side in an evaluation")
@@ -209,15 +219,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)), help="numbers of the cases, from 0")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
     asked = parser.parse_args(argv)
-    ledger = Ledger("intervals", argv, asked.results)
+    ledger, found = Ledger("intervals", argv, asked.results), dict[str, dict[str, float]]()
     for case in (CASES[number] for number in asked.cases):
         begun = time.monotonic()
         for name, held, truth, mean in hits(case, asked.items, asked.draws, asked.seed):
             figure = f"intervals of {name} that hold the truth, of 100: {case.title}"
             kept = {"items": asked.items, "seed": asked.seed, "more": {"truth": truth, "mean": mean}}
             ledger.add(Measurement(figure, 100 * held / asked.draws, ">= 90", **kept))
+            found.setdefault(name, {})[case.title] = 100 * held / asked.draws
         print(f"{case.title}: {time.monotonic() - begun:.0f} seconds", file=sys.stderr)
-    print(ledger.table())
+    print(table(found))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparring.best import best_of
-from sparring.codec import build
+from sparring.codec import outlined
 from sparring.counts import Entrants, told
 from sparring.errors import DataError, RequestError
 from sparring.experiment import Material, gather_again
@@ -263,7 +263,7 @@ def _facts(model: Model) -> dict[str, str]:
     game = model.experiment.task.game
     return {
         "game": game.name,
-        "players": parameters(build(model.experiment, model.codec)),
+        "players": parameters(outlined(model.experiment, model.codec)),
         "items seen": f"{log[-1]:,}" if log else "",
     }
 

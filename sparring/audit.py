@@ -11,7 +11,7 @@ from sparring.modalities.image import contact_sheet, png
 SHOWN = 12
 """Pairs in the picture."""
 
-_GAP = 2
+_GAP = 1
 
 
 def suspects(train: np.ndarray, held: np.ndarray, made: np.ndarray, count: int = SHOWN) -> np.ndarray | None:
@@ -36,6 +36,8 @@ def draw_suspects(pairs: np.ndarray, path: Path) -> None:
     """Writes one picture: generated, nearest training and nearest held-back item side by side, pair after pair."""
     pairs = (pairs >> 8).astype(np.uint8) if pairs.dtype == np.uint16 else pairs
     gap = np.full((len(pairs), pairs.shape[2], _GAP, pairs.shape[4]), 255, np.uint8)
-    wide = np.concatenate([pairs[:, 0], gap, pairs[:, 1], gap, pairs[:, 2]], axis=2)
+    # What belongs together stands nearer than what does not.
+    apart = np.repeat(gap, 4, axis=2)
+    wide = np.concatenate([pairs[:, 0], gap, pairs[:, 1], gap, pairs[:, 2], apart], axis=2)
     with write_atomic(path) as aside:
         aside.write_bytes(png(contact_sheet(wide)))

@@ -24,6 +24,8 @@ class Modality(Part):
         at_once: items that the generator makes in one pass.
         plural: what messages call several items.
         recipe: name of the recipe by which such data are learned where none is named.
+        previewed: items that a preview needs to say something; 0: as many as there is room for.
+        legend: how a preview is read, where it does not show the items themselves.
     """
 
     kind: ClassVar[str] = "modality"
@@ -31,6 +33,8 @@ class Modality(Part):
     at_once: ClassVar[int] = 64
     plural: ClassVar[str] = "items"
     recipe: ClassVar[str] = "mlp"
+    previewed: ClassVar[int] = 0
+    legend: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod

@@ -24,6 +24,7 @@ class Points(Modality):
     """Points ``(n, d)`` float32, standardised by one mean a dimension and one scale for all."""
 
     plural: ClassVar[str] = "points"
+    previewed: ClassVar[int] = 2000
     mean: tuple[float, ...] = Field(min_length=1, description="mean of each dimension")
     scale: float = Field(
         gt=0, description="root mean square deviation over all dimensions, which keeps the ratios of distances"

@@ -46,6 +46,8 @@ class Table(Modality):
     at_once: ClassVar[int] = 4096
     plural: ClassVar[str] = "tables"
     recipe: ClassVar[str] = "table"
+    previewed: ClassVar[int] = 1000
+    legend: ClassVar[str] = "how often each column holds each of its words or ranges: these rows blue, the data grey"
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
     forms: dict[str, str] = Field(default={}, description="how dates are written in text, by column")

@@ -17,7 +17,7 @@ body { margin: 0 auto; max-width: 1180px; padding: 1rem; font: 16px/1.5 system-u
 h1 { font-size: 1.7rem; margin: .5rem 0; } h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #d4d9de; }
 p { max-width: 75ch; }
 .grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
-.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 170px), 1fr)); }
+@media (min-width: 800px) { .broad { grid-column: span 2; } }
 figure { margin: 0; } figcaption { color: #4a545e; font-size: .875rem; }
 img { max-width: 100%; height: auto; display: block; image-rendering: auto; }
 .wide { overflow-x: auto; }
@@ -39,7 +39,7 @@ def write_page(story: Story) -> str:
         _table(story.summary),
         _section("What to know", _known(story)),
         _section("Samples beside real data", _figures(story.samples)),
-        _section("The same latents over the run", _figures(story.evolution, "grid small")),
+        _section("The same latents over the run", _figures(story.evolution)),
         _section("Numbers", _numbers(story)),
         _section("Copies and leaks", _audit(story)),
         _section("Numbers over the run", _curves(story)),
@@ -84,12 +84,12 @@ def _findings(story: Story) -> str:
     return f'<p class="fine">{seen}</p>'
 
 
-def _figures(shown: Sequence[Figure], kind: str = "grid") -> str:
+def _figures(shown: Sequence[Figure]) -> str:
     drawn = "".join(
-        f'<figure><img src="{f.source}" alt="{escape(f.caption)}"><figcaption>{escape(f.caption)}</figcaption></figure>'
+        f'<figure{" class=broad" * f.broad}><img src="{f.source}" alt="{escape(f.caption)}"><figcaption>{escape(f.caption)}</figcaption></figure>'
         for f in shown
     )
-    return f'<div class="{kind}">{drawn}</div>' if drawn else ""
+    return f'<div class="grid">{drawn}</div>' if drawn else ""
 
 
 def _numbers(story: Story) -> str:
@@ -123,7 +123,8 @@ def _audit(story: Story) -> str:
     words = (
         "<p>Copies: the share of samples that equal a training item, or are nearer to one than 99 of 100 held-back "
         "items are; .01 is fair. Nearness: the share nearer to a training than to a held-back item; .5 is fair, and "
-        "many copies at a nearness of .5 are smooth samples, not copies. Membership: whether training items can be "
+        "many copies at a nearness of .5 are smooth samples, not copies. Of rows, these are copied-rows, of equal ones "
+        "alone, and nearer-to-training. Membership: whether training items can be "
         "told from held-back ones; .5 is fair. What is not found here is no proof of privacy.</p>"
     )
     picture = ""

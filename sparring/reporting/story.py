@@ -46,10 +46,12 @@ class Figure:
     Attributes:
         source: the picture as a data URI.
         caption: what it shows.
+        broad: whether it needs room.
     """
 
     source: str
     caption: str
+    broad: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Story:
             looked_for=looked_for(numbers),
             detectors=bool(model.experiment.training.watch),
             samples=_samples(model, material),
-            evolution=_evolution(run.samples),
+            evolution=_evolution(run.samples, broad=bool(model.modality.legend)),
             suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
             losses=[*_losses(log, model.experiment.task.game.adversarial), *_signs(log)],
             speed=_speed(timing, seen, plan["log_every"]),
@@ -176,11 +178,13 @@ def _samples(model: Model, material: Material) -> list[Figure]:
         return _cases(model, material)
     splits = material.splits
     rows, name = (splits.report, "held back") if len(splits.report) else (splits.train, "learned from")
-    real = take(material, rows, SHOWN).items
-    made = model.sample(SHOWN)
+    codec = model.modality
+    count = codec.previewed or SHOWN
+    real, made = take(material, rows, count).items, model.sample(count)
+    legend, broad = f"; {codec.legend}" if codec.legend else "", bool(codec.legend)
     return [
-        Figure(_drawn(model.modality, made), f"{len(made)} generated items, seed 0, not chosen"),
-        Figure(_drawn(model.modality, real), f"{len(real)} real items, {name}"),
+        Figure(_drawn(codec, made), f"{len(made):,} generated items, seed 0, not chosen{legend}", broad),
+        Figure(_drawn(codec, real), f"{len(real):,} real items, {name}{legend}", broad),
     ]
 
 
@@ -206,20 +210,21 @@ def _drawn(codec: Modality, items: np.ndarray) -> str:
         return data_uri(file.read_bytes(), "png")
 
 
-def _evolution(folder: Path) -> list[Figure]:
+def _evolution(folder: Path, *, broad: bool) -> list[Figure]:
     """Pictures of the same latents, evenly spread over the run."""
     grids = sorted(path for path in folder.glob("*.png") if path.stem.isdigit())
     if len(grids) > STAGES:
         grids = [grids[round(i * (len(grids) - 1) / (STAGES - 1))] for i in range(STAGES)]
-    return [Figure(_shrunk(path), f"step {int(path.stem):,}") for path in grids]
+    width = 2 * _WIDTH if broad else _WIDTH
+    return [Figure(_shrunk(path, width), f"step {int(path.stem):,}", broad) for path in grids]
 
 
-def _shrunk(path: Path) -> str:
+def _shrunk(path: Path, width: int = _WIDTH) -> str:
     """The picture, a few hundred pixels wide; pixels of a small one are shown as squares."""
     with Picture.open(path) as opened:
         picture = opened.convert("RGB")
-    if picture.width > _WIDTH:
-        picture = picture.resize((_WIDTH, max(1, picture.height * _WIDTH // picture.width)), Picture.Resampling.BOX)
+    if picture.width > width:
+        picture = picture.resize((width, max(1, picture.height * width // picture.width)), Picture.Resampling.BOX)
     if (times := _WIDTH // picture.width) > 1:
         picture = picture.resize((picture.width * times, picture.height * times), Picture.Resampling.NEAREST)
     content = io.BytesIO()

@@ -119,6 +119,21 @@ def test_a_restoration_shows_its_best_median_and_worst_cases(tmp_path):
         assert word in text
 
 
+def test_a_preview_of_rows_is_of_many_and_says_how_it_is_read(tmp_path):
+    source = np.random.default_rng(0)
+    rows = [f"{source.integers(20, 60)},{source.choice(['red', 'green'])}" for _ in range(240)]
+    (tmp_path / "rows.csv").write_text("\n".join(["age,colour", *rows]) + "\n")
+    sparring.train(
+        tmp_path / "rows.csv", settings=("training.batch=20", "network.width=8"), steps=1, out=tmp_path / "run"
+    )
+    text = text_of(report(tmp_path / "run"))
+    assert "<figcaption>1,000 generated items, seed 0, not chosen; how often each column holds" in text
+    assert text.count("<figure class=broad>") == 3
+    copies = text.partition("<h2>Copies and leaks</h2>")[2].partition("</section>")[0]
+    assert "<th>copied-rows</th>" in copies
+    assert "<th>nearer-to-training</th>" in copies
+
+
 def test_the_command_writes_the_page_and_names_it(run, tmp_path, capsys):
     assert main(["report", str(run), "-o", str(tmp_path / "page.html")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"

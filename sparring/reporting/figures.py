@@ -87,6 +87,8 @@ def _unit(drawn: Curve) -> str:
         return "share of items"
     if kind.endswith("auc"):
         return "chance (.5 is fair)"
+    if kind.startswith("psnr"):
+        return "dB"
     return "ratio" if kind == "sharpness" else "value"
 
 

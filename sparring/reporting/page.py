@@ -39,7 +39,7 @@ def write_page(story: Story) -> str:
         _table(story.summary),
         _section("What to know", _known(story)),
         _section("Samples beside real data", _figures(story.samples)),
-        _section("The same latents over the run", _figures(story.evolution)),
+        _section(f"The same {story.fixed} over the run", _figures(story.evolution)),
         _section("Numbers", _numbers(story)),
         _section("Copies and leaks", _audit(story)),
         _section("Numbers over the run", _curves(story)),
@@ -85,11 +85,14 @@ def _findings(story: Story) -> str:
 
 
 def _figures(shown: Sequence[Figure]) -> str:
-    drawn = "".join(
-        f'<figure{" class=broad" * f.broad}><img src="{f.source}" alt="{escape(f.caption)}"><figcaption>{escape(f.caption)}</figcaption></figure>'
-        for f in shown
-    )
+    drawn = "".join(map(_figure, shown))
     return f'<div class="grid">{drawn}</div>' if drawn else ""
+
+
+def _figure(shown: Figure) -> str:
+    said = escape(shown.caption)
+    kind = ' class="broad"' if shown.broad else ""
+    return f'<figure{kind}><img src="{shown.source}" alt="{said}"><figcaption>{said}</figcaption></figure>'
 
 
 def _numbers(story: Story) -> str:

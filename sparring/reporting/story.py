@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image as Picture
 
 from sparring.advice import Adviser
 from sparring.best import told_of_best
+from sparring.data import Decoded
 from sparring.evaluation import Evaluation
 from sparring.experiment import Material, gather_again
 from sparring.modalities import Modality
@@ -31,6 +31,7 @@ STAGES = 6
 """Pictures of the samples' evolution."""
 
 _WIDTH = 480
+_LARGEST = 4096
 _SIGNS = {
     "gap": ("gap: learned to held back", "share of learned to generated"),
     "separation": ("real to generated scores", "standard deviations"),
@@ -66,7 +67,8 @@ class Story:
         looked_for: what the numbers over the run would have shown, with their names.
         detectors: whether any detector watched it.
         samples: generated beside real items, or inputs, outputs and truths.
-        evolution: samples from the same latents over the run.
+        fixed: what the samples over the run have in common.
+        evolution: samples from the same latents, or of the same inputs, over the run.
         suspects: the audit's picture, or None.
         losses: every term over the run, and what was observed of scores and variety.
         speed: images a second over the run.
@@ -87,6 +89,7 @@ class Story:
     looked_for: list[str]
     detectors: bool
     samples: list[Figure]
+    fixed: str
     evolution: list[Figure]
     suspects: Figure | None
     losses: list[Line]
@@ -121,6 +124,7 @@ class Story:
             looked_for=looked_for(numbers),
             detectors=bool(model.experiment.training.watch),
             samples=_samples(model, material),
+            fixed="inputs" if isinstance(model.experiment.task, PictureTask) else "latents",
             evolution=_evolution(run.samples, broad=bool(model.modality.legend)),
             suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
             losses=[*_losses(log, model.experiment.task.game.adversarial), *_signs(log)],
@@ -203,11 +207,11 @@ def _cases(model: Model, material: Material) -> list[Figure]:
     ]
 
 
-def _drawn(codec: Modality, items: np.ndarray) -> str:
+def _drawn(codec: Modality, items: Decoded) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sheet.png"
         codec.preview(items, file)
-        return data_uri(file.read_bytes(), "png")
+        return _shrunk(file, _LARGEST)
 
 
 def _evolution(folder: Path, *, broad: bool) -> list[Figure]:

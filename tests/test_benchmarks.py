@@ -300,7 +300,8 @@ def test_every_script_describes_itself(script, capsys):
 
 def test_the_cost_of_an_evaluation_is_that_of_the_whole_command(tmp_path, monkeypatch):
     sparring.train("ring", out=tmp_path / "run", recipe="mlp", steps=1, settings=("data.count=400",))
-    (tmp_path / "run" / "features").mkdir(exist_ok=True)
+    kept = tmp_path / "run" / "features" / "fitted-before"
+    kept.mkdir(parents=True)
     monkeypatch.setattr(evaluating.runs, "program", lambda: [sys.executable, "-m", "sparring"])
     assert evaluating.main([str(tmp_path / "run"), "--count", "40", "--results", str(tmp_path)]) == 0
     seconds, memory = ledger.lines(tmp_path / "evaluating.jsonl")
@@ -308,7 +309,7 @@ def test_the_cost_of_an_evaluation_is_that_of_the_whole_command(tmp_path, monkey
     assert (seconds["bound"], memory["bound"], seconds["items"]) == ("<= 120", "< 3", 40)
     assert 0 < seconds["value"] < 3600
     assert 0.05 < memory["value"] < 64
-    assert not (tmp_path / "run" / "features").exists()
+    assert not kept.exists()
     with pytest.raises(SystemExit, match=r"evaluate .* failed with exit code"):
         evaluating.cost(tmp_path / "none", 10)
 

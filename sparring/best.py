@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from sparring.errors import RequestError
+from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation, Row
 from sparring.metrics.kernel import Kid
 from sparring.metrics.psnr import Psnr
@@ -54,11 +54,15 @@ def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> b
 
 
 def best_of(run: Run) -> dict[str, Any] | None:
-    """Step, metric and value of the best model, or None where none is kept."""
-    return run.read(run.best / "best.json") if (run.best / "best.json").is_file() else None
+    """Step, metric and value of the best model, or None where none is kept.
 
-
-def told_of_best(run: Run) -> str:
-    """By which number the best model is the best, and of which step it is."""
-    kept = best_of(run)
-    return "" if kept is None else f"by {kept['metric']} at step {kept['step']:,}"
+    Raises:
+        RunError: what is kept of it is damaged.
+    """
+    path = run.best / "best.json"
+    if not path.is_file():
+        return None
+    kept, kinds = run.read(path), {"step": int, "metric": str, "value": (int, float)}
+    if not all(isinstance(kept.get(name), kind) for name, kind in kinds.items()):
+        raise RunError(f"{path} does not say which model was the best; remove {run.best}, and the next is kept")
+    return kept

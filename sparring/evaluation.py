@@ -17,7 +17,7 @@ import numpy as np
 from sparring.audit import suspects
 from sparring.bench import Bench
 from sparring.counts import Entrants, told
-from sparring.errors import DataError
+from sparring.errors import DataError, RunError
 from sparring.experiment import Material
 from sparring.jury import Jury
 from sparring.metrics import Evidence, Metric, Specimens
@@ -80,8 +80,16 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """The evaluation that :meth:`to_json` gave."""
-        return cls(tuple(Row(**row) for row in value["metrics"]), value["protocol"], value["refused"])
+        """The evaluation that :meth:`to_json` gave.
+
+        Raises:
+            RunError: it is none.
+        """
+        try:
+            rows = tuple(Row(**row) for row in value["metrics"])
+            return cls(rows, dict(value["protocol"]), dict(value["refused"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"what is stored is no evaluation ({error}); 'sparring evaluate' makes it anew") from None
 
     def lines(self) -> list[str]:
         """A table for people."""

@@ -23,7 +23,7 @@ from torch import Tensor
 from sparring.errors import RunError
 from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic
 from sparring.ownership import locked, refuse_links
-from sparring.stored import LARGEST_JSON, parsed, read_json, refuse_long
+from sparring.stored import LARGEST_JSON, is_sound, parsed, read_json, refuse_long
 
 LOGS = ("log", "timing", "metrics")
 """What is appended to while a run goes on, one record a line."""
@@ -181,13 +181,14 @@ class Run:
         append_line(self.log(log), json.dumps(record))
 
     def records(self, log: str) -> list[dict[str, Any]]:
-        """The records of a log; a line that a crash cut off is left out."""
+        """The records of a log; a line that a crash cut off, or that no run writes, is left out."""
         path = self.log(log)
         if not path.is_file():
             return []
         refuse_long(path)
         lines = path.read_bytes().splitlines()
-        return [entry for line in lines if (entry := parsed(line)) is not None]
+        there = [entry for line in lines if (entry := parsed(line)) is not None and is_sound(entry)]
+        return [entry for entry in there if log != "metrics" or "metrics" in entry]
 
     def cut(self, step: int) -> None:
         """Cuts every log, and the pictures, back to what was known when ``step`` steps were done."""

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparring.errors import RunError
 from sparring.files import read_bounded
@@ -19,6 +20,43 @@ _GROWTH = 24
 
 LARGEST_JSON = 2**24
 """Bytes of a JSON file of a run, written or read; the largest tells of skipped files, for which a quarter is kept."""
+
+
+_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Number(BaseModel):
+    """A number of ``metrics.jsonl``."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    floor: float | None
+    better: str
+    baselines: dict[str, float | None] = {}
+
+
+class _Fields(BaseModel):
+    """What is gone by of a record, where it is there."""
+
+    model_config = ConfigDict(strict=True)
+
+    step: int = Field(ge=0)
+    images: int = 0
+    terms: dict[str, float] = {}
+    signs: dict[str, float | None] = {}
+    changes: list[str] = []
+    alarm: str = ""
+    note: str = ""
+    seconds: _Seconds = 0.0
+    measured_in: _Seconds = 0.0
+    images_per_second: _Seconds = 0.0
+    metrics: list[_Number] = []
+    protocol: dict[str, Any] = {}
+    refused: dict[str, str] = {}
 
 
 def read_json(path: Path) -> Any:
@@ -62,3 +100,12 @@ def parsed(line: bytes) -> Entry | None:
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and isinstance(entry.get("step"), int) else None
+
+
+def is_sound(entry: Entry) -> bool:
+    """Whether the fields of a record are of the kinds that a run writes."""
+    try:
+        _Fields.model_validate(entry)
+    except (ValidationError, RecursionError):
+        return False
+    return True

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import shutil
+from contextlib import suppress
 from itertools import islice
 
 import numpy as np
@@ -79,9 +80,11 @@ def operations(folder, proposal):
 def test_a_full_disk_at_any_operation_leaves_a_run_that_goes_on_to_the_same_files(tmp_path, proposal, whole):
     total = operations(tmp_path / "counted", proposal)
     assert total > 150
-    for room in (*range(0, 30, 3), *range(30, total - 3, 23), total - 4, total - 3):
+    for room in (*range(0, 30, 3), *range(30, total - 3, 23), *range(total - 4, total)):
         folder = tmp_path / str(room)
-        with disk(room), pytest.raises(RunError, match="cannot be written: No space left on device"):
+        full = pytest.raises(RunError, match="cannot be written: No space left on device")
+        # What goes last, old checkpoints, can stay without harm.
+        with disk(room), full if room < total - 2 else suppress(RunError):
             played(folder, proposal)
         played(folder, proposal)
         assert contents(folder) == whole, room

@@ -11,16 +11,21 @@ import pytest
 import safetensors.torch
 import torch
 
+import sparring
 from sparring import codec
+from sparring.archive import kept
+from sparring.best import best_of
 from sparring.data.arrays import Arrays
 from sparring.data.named import Mnist
 from sparring.display import beginning
 from sparring.errors import RequestError, RunError, SparringError
+from sparring.evaluation import Evaluation
 from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.memory import available
 from sparring.model import load
 from sparring.proposal import propose
+from sparring.reporting.findings import curves
 from sparring.run import LOGS, Run, checksum
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -198,6 +203,37 @@ def test_a_log_that_would_not_fit_into_memory_is_refused_unread(run, name):
             reading()
 
 
+LINES = {
+    "text": '{"step": 3, "seconds": "x", "measured_in": "y", "signs": {"separation": "x"}, "terms": 3}',
+    "null": '{"step": 3, "seconds": null, "measured_in": null, "signs": 3, "metrics": [{"name": 3}]}',
+    "not finite": '{"step": 3, "metric": "kid", "value": NaN, "seconds": NaN, "measured_in": Infinity}',
+    "changes": '{"step": 3, "changes": 3, "terms": {"a": "x"}, "alarm": [1], "note": {}}',
+    "before the start": '{"step": -3}', "no object": "[]", "deep": "[" * 50_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "timing.jsonl", "metrics.jsonl", "best/best.json", "evaluation.json"])
+@pytest.mark.parametrize("kind", LINES)
+def test_hostile_logs_are_left_out_or_refused_in_one_line(run, name, kind):
+    path = run / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(LINES[kind] + "\n", encoding="utf-8")
+    with suppress(SparringError):
+        use(run)
+    with suppress(SparringError):
+        kept(Run(run))
+    with suppress(SparringError):
+        best_of(Run(run))
+    assert curves(Run(run).records("metrics")) is not None
+    assert all(np.isfinite(record.get("seconds", 0)) for record in Run(run).records("timing"))
+
+
+def test_an_evaluation_without_its_numbers_is_refused():
+    for stored in ({}, {"metrics": 3, "protocol": {}, "refused": {}}, {"metrics": [{"nam": 1}], "protocol": {}}):
+        with pytest.raises(RunError, match="no evaluation"):
+            Evaluation.from_json(stored)
+
+
 def test_a_network_that_no_run_has_takes_no_memory(run):
     path = run / "experiment.json"
     stored = json.loads(path.read_text())
@@ -269,6 +305,6 @@ def test_a_run_of_every_release_loads_and_samples_the_same(folder):
     assert (apart > 0).mean() < 0.01
 
 
-def test_there_is_a_golden_run():
-    assert list(GOLDEN.glob("*/run/experiment.json"))
+def test_there_is_a_golden_run_of_this_version():
+    assert (GOLDEN / sparring.__version__ / "run" / "experiment.json").is_file()
     assert sum(p.stat().st_size for p in GOLDEN.rglob("*") if p.is_file()) < 100_000

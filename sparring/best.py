@@ -66,3 +66,9 @@ def best_of(run: Run) -> dict[str, Any] | None:
     if not all(isinstance(kept.get(name), kind) for name, kind in kinds.items()):
         raise RunError(f"{path} does not say which model was the best; remove {run.best}, and the next is kept")
     return kept
+
+
+def told_of_best(run: Run) -> str:
+    """By which number the best model is the best, and of which step it is."""
+    kept = best_of(run)
+    return "" if kept is None else f"by {kept['metric']} at step {kept['step']:,}"

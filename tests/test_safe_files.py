@@ -305,6 +305,22 @@ def test_a_run_of_every_release_loads_and_samples_the_same(folder):
     assert (apart > 0).mean() < 0.01
 
 
+@pytest.mark.parametrize("folder", sorted(p for p in GOLDEN.glob("*") if p.is_dir()), ids=lambda p: p.name)
+def test_a_run_of_every_release_scores_the_same_and_goes_on(folder, made, tmp_path, monkeypatch):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    shutil.copy(made / "data.npz", tmp_path)
+    monkeypatch.chdir(tmp_path)  # the run was made where its data lie
+    items = np.load("data.npz")["samples"][:16]
+    scores = load("run").score(items, {"label": np.array(["0"] * 16)})
+    assert scores == pytest.approx(np.load(folder / "scores.npy"), abs=1e-4)
+    begun = load("run").run.restore()
+    assert begun is not None
+    experiment, step = codec.read_experiment(Run("run")), begun[1]["step"]
+    records = list(steps(experiment, Path("run"), limits=Limits(steps=step + 2), device="cpu", resume=True))
+    assert records[-1].step == step + 2
+    assert np.isfinite(load("run").sample(4, condition={"label": "1"})).all()
+
+
 def test_there_is_a_golden_run_of_this_version():
     assert (GOLDEN / sparring.__version__ / "run" / "experiment.json").is_file()
     assert sum(p.stat().st_size for p in GOLDEN.rglob("*") if p.is_file()) < 100_000

@@ -19,7 +19,7 @@ class Optimiser(Part):
 
     kind: ClassVar[str] = "optimiser"
     home: ClassVar[str] = "sparring.optimisers"
-    rate: float = Field(default=2e-4, gt=0, description=_RATE)
+    rate: float = Field(gt=0, description=_RATE)
     rate_final: float | None = Field(
         default=None, ge=0, description="learning rate at the end, reached by a cosine; none keeps the rate"
     )
@@ -45,6 +45,7 @@ def cosine(start: float, final: float | None, progress: float) -> float:
 class Adam(Optimiser):
     """Adam, Kingma and Ba 2015; with weight decay, AdamW, Loshchilov and Hutter 2019."""
 
+    rate: float = Field(default=2e-4, gt=0, description=_RATE)
     beta1: float = Field(default=0.0, ge=0, lt=1, description="decay of the mean gradient")
     beta2: float = Field(default=0.99, ge=0, lt=1, description="decay of the mean squared gradient")
     beta2_final: float | None = Field(default=None, ge=0, lt=1, description="beta2 at the end; none keeps beta2")

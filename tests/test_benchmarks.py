@@ -323,7 +323,7 @@ def test_the_cost_of_readings_is_their_share_of_the_time_of_a_run(tmp_path):
         {"step": 2, "measured_in": 2.0, "seconds": 100.0},
     ):
         run.append("timing", record)
-    run.append("metrics", {"step": 1})
+    run.append("metrics", {"step": 1, "metrics": []})
     assert readings.cost(run) == (pytest.approx(0.02), 1)
 
 

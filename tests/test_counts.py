@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 import sparring
 from sparring.comparison import compare
@@ -28,7 +29,7 @@ class _Count(Metric):
 
     featured: ClassVar[bool] = False
     protocol: ClassVar[str] = "counted"
-    least: int = 1
+    least: int = Field(default=1, description="items below which nothing is said")
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         return None if len(fake) >= self.least else f"{len(fake)} are too few"

@@ -137,6 +137,23 @@ def test_exploding_scores_are_seen_before_they_are_infinite():
     assert math.isfinite(history[seen - 1]["largest score"])
 
 
+def test_exploding_gradients_are_seen_while_scores_are_small():
+    steep = Latent(network=SMALL, penalties=(R1(gamma=1e12, every=1),))
+    playing = engine(steep, training=Training(batch=16, optimiser=Sgd(rate=1e-30)))
+    found, history = watched(playing, 8, (Exploded(),))
+    assert found["exploded"] == 4
+    assert all(signs["largest score"] < 10 < 1e6 < signs["gradient discriminator"] for signs in history)
+
+
+def test_float32_as_a_remedy_ends_half_precision():
+    playing = engine(Latent(network=SMALL), training=training(precision="auto"), precision="bf16")
+    with playing.autocast():
+        assert torch.is_autocast_enabled("cpu")
+    playing.adopt(playing.task, playing.training.but(precision="fp32"))
+    with playing.autocast():
+        assert not torch.is_autocast_enabled("cpu")
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_weight_that_is_not_finite_is_seen_and_named(value):
     playing = engine()

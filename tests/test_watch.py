@@ -142,7 +142,8 @@ def test_exploding_gradients_are_seen_while_scores_are_small():
     playing = engine(steep, training=Training(batch=16, optimiser=Sgd(rate=1e-30)))
     found, history = watched(playing, 8, (Exploded(),))
     assert found["exploded"] == 4
-    assert all(signs["largest score"] < 10 < 1e6 < signs["gradient discriminator"] for signs in history)
+    assert all(signs["largest score"] < 10 for signs in history)
+    assert all(signs["gradient discriminator"] > 1e6 for signs in history)
 
 
 def test_float32_as_a_remedy_ends_half_precision():

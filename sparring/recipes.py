@@ -137,8 +137,9 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
         views=_views(facts),
         latent=64,
     )
-    # A rate that falls from the start costs half of what a short run can learn; a low one at the end takes noise away.
-    optimiser = Adam(rate=2e-3, rate_final=1e-4, rate_hold=0.75, beta1=0.0, beta2=0.99)
+    # A rate that falls costs what a short run can learn, and gains nothing in a longer one, held before it or not: the
+    # average of the weights calms them as well.
+    optimiser = Adam(rate=2e-3, beta1=0.0, beta2=0.99)
     return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
 
 

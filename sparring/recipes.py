@@ -149,8 +149,7 @@ def mlp(facts: Facts) -> tuple[Generation, Training]:
     The codes let the generator jump from clump to clump, the octaves let the discriminator see how tight a clump is,
     and weights are averaged over few images, because an average of moving clumps is tighter than each.
     """
-    # Taken every fourth step they lost the game's balance in two of five runs on 25 clumps.
-    penalties = (R1(gamma=0.1, gamma_final=1e-3, every=2), R2(gamma=0.1, gamma_final=1e-3, every=2))
+    penalties = (R1(gamma=0.1, gamma_final=1e-3, every=4), R2(gamma=0.1, gamma_final=1e-3, every=4))
     network, loss = Mlp(octaves=7), RelativisticPairing()
     game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=256)
     optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.99)

@@ -21,7 +21,7 @@ class Case:
     """Data and options of a benchmark.
 
     Attributes:
-        parts: where the data lie below SPARRING_DATA; one part alone is a name that the library knows.
+        parts: where the data lie below SPARRING_DATA, or a name that the library knows.
         options: of ``sparring check`` and ``sparring train`` alike.
     """
 
@@ -33,7 +33,7 @@ class Case:
         """What the command line is given."""
         if self.parts[0] in ("ring", "grid", "digits"):
             return self.parts[0]
-        return runs.named(self.parts[0]) if len(self.parts) == 1 else runs.data_path(*self.parts)
+        return runs.named(self.parts[0]) if self.parts[0] in ("mnist", "cifar10") else runs.data_path(*self.parts)
 
 
 CASES = {

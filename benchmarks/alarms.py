@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from benchmarks.ledger import RESULTS, Ledger, Measurement
-from benchmarks.runs import seeds_option
+from benchmarks.runs import SCRATCH, seeds_option
 from sparring.engines import Engines
 from sparring.errors import Divergence
-from sparring.limits import Limits
-from sparring.planning import unmeasured
+from sparring.plan import Plan
 from sparring.proposal import Proposal, propose
 from sparring.signs import observe
 from sparring.training import Engine
@@ -23,7 +22,7 @@ from sparring.watch import EVERY, NotFinite, Signs
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous")
 LENGTH = 1500
-"""Steps of a healthy run at most, observed every 50; a shorter recipe is played to its end."""
+"""Steps of a healthy run, observed every 50."""
 
 HEALTHY = 4
 """Observations before a failure is planted."""
@@ -79,22 +78,20 @@ FEW = Case("200 digits, default without augmentation", few_digits, "default", ("
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alarms", description=__doc__)
     parser.add_argument("--seeds", nargs="+", default=["0-9"], help="of healthy runs")
-    parser.add_argument("--length", type=int, default=LENGTH, help="steps of a healthy run at most")
+    parser.add_argument("--length", type=int, default=LENGTH, help="steps of a healthy run, observed every 50")
     parser.add_argument("--cases", nargs="+", default=[case.name for case in (*CASES, FEW)], help="some of them")
-    parser.add_argument("--scratch", type=Path, required=True, help="a folder for data")
+    parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for data")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
     asked = parser.parse_args(argv)
     torch.set_num_threads(1)
     ledger = Ledger("alarms", argv, asked.results)
     for case in (case for case in CASES if case.name in asked.cases):
-        told, length = {}, asked.length
+        told = {}
         for seed in seeds_option(asked.seeds):
-            playing = engine(case.proposed(seed, asked.scratch))
-            length = min(asked.length, playing.plan.steps)
-            found, history = watched(playing, length, every=50)
+            found, history = watched(engine(case.proposed(seed, asked.scratch)), asked.length, every=50)
             told |= {f"seed {seed}": found} if found else {}
             print(case.name, seed, found, nearest(history), file=sys.stderr, flush=True)
-        more = {"runs": len(seeds_option(asked.seeds)), "steps": length, **told}
+        more = {"runs": len(seeds_option(asked.seeds)), "steps": asked.length, **told}
         ledger.add(Measurement(f"{case.name}: healthy runs with an alarm", len(told), "<= 0", more=more))
         for name, failure in FAILURES.items():
             late = delay(case, name, failure, asked.scratch)
@@ -109,8 +106,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def engine(proposal: Proposal) -> Engine:
-    """As a session makes it at the recipe's own length, without a run's folder."""
-    plan = unmeasured(proposal.experiment, Limits())
+    """As a session makes it, without a run's folder."""
+    plan = Plan(steps=LENGTH, images_per_step=proposal.experiment.training.batch)
     return Engines(proposal.experiment, proposal.material, torch.device("cpu"))(plan)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import isfinite
 from operator import ge, gt, le, lt
 from pathlib import Path
@@ -44,6 +45,19 @@ class Measurement:
     more: dict[str, Any] = field(default_factory=dict)
 
 
+_PLACES = ("--results", "--scratch")
+"""Options that say where files lie on one machine, which no figure depends on."""
+
+
+def _without_places(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a script that another machine can be given too."""
+    kept = list[str]()
+    for before, argument in pairwise(["", *arguments]):
+        if not argument.startswith(tuple(f"{place}=" for place in _PLACES)) and not {before, argument} & {*_PLACES}:
+            kept.append(argument)
+    return kept
+
+
 class Ledger:
     """A file of measurements.
 
@@ -57,8 +71,9 @@ class Ledger:
         self.path = folder / f"{name}.jsonl"
         # What was measured with other settings must not stand in for the promise.
         self.changed = " (changed settings)" if {"--set", "--steps"} & set(arguments) else ""
+        module = f"benchmarks.{name.partition('-')[0]}"
         self.origin = {
-            "command": shlex.join(["python", "-m", f"benchmarks.{name.partition('-')[0]}", *arguments]),
+            "command": shlex.join(["python", "-m", module, *_without_places(arguments)]),
             "commit": commit(),
             "machine": machine(),
         }

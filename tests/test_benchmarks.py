@@ -82,6 +82,12 @@ def test_what_was_measured_with_changed_settings_is_another_figure(tmp_path):
     assert ledger.read(tmp_path)[0]["figure"] == "modes (changed settings)"
 
 
+def test_a_recorded_command_is_one_that_another_machine_can_be_given(tmp_path):
+    asked = ["runs/a", "--results", "/here", "--seeds", "0-2", "--scratch=/there", "--minutes", "3"]
+    Ledger("readings", asked, tmp_path).add(Measurement("share", 0.02))
+    assert ledger.read(tmp_path)[0]["command"] == "python -m benchmarks.readings runs/a --seeds 0-2 --minutes 3"
+
+
 def test_the_table_leaves_trajectories_out_and_says_when_there_is_nothing(tmp_path, capsys):
     Ledger("rivals-trajectory", [], tmp_path).add(Measurement("distance", 1.0))
     assert table.main(["--results", str(tmp_path)]) == 1

@@ -142,7 +142,7 @@ def _findings(proposal: Proposal, device: torch.device) -> Findings:
             *_weak_labels(attributes, quantities),
             *_repetitions(read, duplicates, leaks),
             *_emptiness(read, blank),
-            *task.game.risks(task.spec(material.spec)),
+            *task.risks(material.spec),
             *([expected.refused] if expected.refused else []),
         ),
         forecast=expected,

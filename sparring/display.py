@@ -92,7 +92,7 @@ def beginning(out: Path, recipe: str | None) -> list[str]:
 
 def _risks(experiment: Experiment, codec: Codec) -> Sequence[str]:
     task = experiment.task
-    return task.game.risks(task.spec(codec.spec(task)))
+    return task.risks(codec.spec(task))
 
 
 def speed(record: Record) -> str:

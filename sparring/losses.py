@@ -7,10 +7,10 @@ in float32. D(x) below is the logit of a real item, D(G(z)) that of a generated 
 from abc import abstractmethod
 from collections.abc import Callable
 from math import log
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -213,3 +213,7 @@ def refuse_relativistic(loss: AdversarialLoss) -> AdversarialLoss:
     if loss.relativistic:
         raise ValueError("the generator's turn has no real scores for a relativistic loss; take least-squares or hinge")
     return loss
+
+
+UnpairedLoss = Annotated[AdversarialLoss, AfterValidator(refuse_relativistic)]
+"""A loss that is not relativistic, as the field of a game."""

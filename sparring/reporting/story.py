@@ -165,7 +165,7 @@ def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: li
 
 def _risks(model: Model) -> Sequence[str]:
     task = model.experiment.task
-    return task.game.risks(task.spec(model.codec.spec(task)))
+    return task.risks(model.codec.spec(task))
 
 
 def _best(model: Model) -> str:

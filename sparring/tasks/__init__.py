@@ -1,6 +1,7 @@
 """The kind: a task says what is given and what is wanted, and names the game that plays it."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -41,6 +42,10 @@ class Task(Part):
     @abstractmethod
     def spec(self, data: DataSpec) -> DataSpec:
         """What the game's networks must know, given what one encoded item looks like."""
+
+    def risks(self, data: DataSpec) -> Sequence[str]:
+        """What may go wrong with the settings of its game, given what one encoded item looks like; none: no line."""
+        return self.game.risks(self.spec(data))
 
     @abstractmethod
     def batch(self, data: Batch) -> Batch:

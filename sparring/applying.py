@@ -1,5 +1,6 @@
 """Applying a picture model to files, single ones and folders; a failure is named, and the rest is done."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,14 +136,15 @@ def plan(inputs: Sequence[str | Path], out: str | Path, mask: str | Path | None 
         targets = [out]
     else:
         targets = [out / name.with_suffix(".png") for _, name in found]
-    doubled = [target for target in targets if targets.count(target) > 1]
-    if doubled:
-        raise RequestError(f"two inputs would become {doubled[0]}; apply them one after the other")
+    doubled, times = Counter(targets).most_common(1)[0]
+    if times > 1:
+        raise RequestError(f"two inputs would become {doubled}; apply them one after the other")
     sources = {source.resolve() for source, _ in found}
     taken = [target for target in targets if target.resolve() in sources]
     if taken:
         raise RequestError(f"-o {out}: {taken[0]} is an input, which is never overwritten; give another folder")
-    return [Job(source, target, _mask(source, mask)) for (source, _), target in zip(found, targets, strict=True)]
+    named = _masks(mask)
+    return [Job(source, target, named(source, name)) for (source, name), target in zip(found, targets, strict=True)]
 
 
 def _pictures(entry: Path) -> Iterator[tuple[Path, Path]]:
@@ -158,20 +160,33 @@ def _pictures(entry: Path) -> Iterator[tuple[Path, Path]]:
             yield path, path.relative_to(entry)
 
 
-def _mask(source: Path, mask: str | Path | None) -> Path | None:
-    """The mask of a picture: the one that is given, one of its name in the folder that is given, or one beside it."""
+def _masks(mask: str | Path | None) -> Callable[[Path, Path], Path | None]:
+    """What finds the mask of a picture: the one that is given, one of its name in the folder given, or one beside it.
+
+    It takes the picture and its name below ``out``; in a folder of masks those of folders lie in folders or flat.
+    """
     if mask is None:
-        beside = source.with_name(f"{source.stem}{MASK}.png")
-        return beside if beside.is_file() else None
+        return _mask_beside
     given = Path(mask).expanduser()
     if given.is_file():
-        return given
+        return lambda source, name: given
     if not given.is_dir():
         raise RequestError(f"--mask {mask}: there is no such file or folder")
-    named = [p for p in sorted(given.iterdir()) if p.stem in (source.stem, f"{source.stem}{MASK}") and p.is_file()]
-    if not named:
+    there = {p.relative_to(given).with_suffix(""): p for p in sorted(given.rglob("*"), reverse=True) if p.is_file()}
+
+    def named(source: Path, name: Path) -> Path:
+        for inside in (name.with_suffix(""), Path(name.stem)):
+            for ending in ("", MASK):
+                if (found := there.get(inside.with_name(inside.name + ending))) is not None:
+                    return found
         raise RequestError(f"--mask {mask}: there is no mask called {source.stem}{MASK}.png for {source}")
-    return named[0]
+
+    return named
+
+
+def _mask_beside(source: Path, name: Path) -> Path | None:
+    beside = source.with_name(f"{source.stem}{MASK}.png")
+    return beside if beside.is_file() else None
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import sparring
+from sparring.applying import plan
 from sparring.cli import main
 from sparring.data.stills import Still, read_still, write_still
 from sparring.errors import RequestError
@@ -116,6 +117,27 @@ def test_a_folder_goes_to_a_folder_with_masks_by_suffix_and_failures_named(inpai
     code = main(["apply", str(inpainter), str(inside / "deep"), "-o", str(tmp_path / "out"), "--mask",
                  str(inside / "a_mask.png")])  # fmt: skip
     assert code == 0
+
+
+def test_a_folder_of_masks_has_one_for_each_picture(tmp_path):
+    for name in ("in/a.png", "in/deep/a.png", "in/deep/b.png", "masks/a.png", "masks/deep/a_mask.png", "masks/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / name)
+    jobs = plan([tmp_path / "in"], tmp_path / "out", tmp_path / "masks")
+    found = {str(job.source.relative_to(tmp_path)): str(job.mask.relative_to(tmp_path)) for job in jobs}
+    assert found == {
+        "in/a.png": "masks/a.png", "in/deep/a.png": "masks/deep/a_mask.png", "in/deep/b.png": "masks/b.png",
+    }  # fmt: skip
+    (tmp_path / "masks/b.png").unlink()
+    with pytest.raises(RequestError, match="no mask called b_mask.png"):
+        plan([tmp_path / "in"], tmp_path / "out", tmp_path / "masks")
+
+
+def test_two_inputs_never_become_one_file(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / name)
+    with pytest.raises(RequestError, match=r"two inputs would become .*a\.png"):
+        plan([tmp_path], tmp_path / "out")
 
 
 def test_one_file_goes_to_one_file_and_nothing_is_replaced_unasked(denoiser, tmp_path, capsys):

@@ -166,7 +166,7 @@ def _masks(mask: str | Path | None) -> Callable[[Path, Path], Path | None]:
     It takes the picture and its name below ``out``; in a folder of masks those of folders lie in folders or flat.
     """
     if mask is None:
-        return _mask_beside
+        return lambda source, name: _mask_beside(source)
     given = Path(mask).expanduser()
     if given.is_file():
         return lambda source, name: given
@@ -184,7 +184,7 @@ def _masks(mask: str | Path | None) -> Callable[[Path, Path], Path | None]:
     return named
 
 
-def _mask_beside(source: Path, name: Path) -> Path | None:
+def _mask_beside(source: Path) -> Path | None:
     beside = source.with_name(f"{source.stem}{MASK}.png")
     return beside if beside.is_file() else None
 

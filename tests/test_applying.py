@@ -129,7 +129,7 @@ def test_a_folder_of_masks_has_one_for_each_picture(tmp_path):
         "in/a.png": "masks/a.png", "in/deep/a.png": "masks/deep/a_mask.png", "in/deep/b.png": "masks/b.png",
     }  # fmt: skip
     (tmp_path / "masks/b.png").unlink()
-    with pytest.raises(RequestError, match="no mask called b_mask.png"):
+    with pytest.raises(RequestError, match=r"no mask called b_mask\.png"):
         plan([tmp_path / "in"], tmp_path / "out", tmp_path / "masks")
 
 

@@ -33,6 +33,16 @@ def test_its_interval_covers_the_score_of_very_many_items():
     assert 0.9 <= np.mean([reading.low <= truth <= reading.high for reading in found]) <= 0.99
 
 
+def test_the_interval_of_few_items_of_many_classes_holds_the_score_that_their_own_mean_hides():
+    """Items that are surely of one class score the exponential of the entropy of the shares, which few understate."""
+    shares, source = np.linspace(0.5, 1.5, 100) / 100, np.random.default_rng(0)
+    truth = np.exp(entropy(shares))
+    found = [score(np.eye(100)[source.choice(100, 500, p=shares)]) for _ in range(200)]
+    assert np.mean([reading.value < 0.95 * truth for reading in found]) > 0.95
+    assert np.mean([reading.low <= truth <= reading.high for reading in found]) >= 0.95
+    assert np.mean([np.log(reading.high / reading.low) for reading in found]) < 0.2
+
+
 def test_without_a_classifier_or_enough_items_it_is_refused():
     side = Evidence(np.zeros((200, 1)), np.zeros((200, 1)))
     assert "no labels" in InceptionScore().refusal(side, side, side)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import runs
-from benchmarks.ledger import RESULTS, Ledger, Measurement
+from benchmarks.ledger import Ledger, Measurement
 
 COUNT = 10_000
 SECONDS = "<= 120"
@@ -22,19 +22,9 @@ def cost(run: Path, count: int) -> runs.Cost:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluating", description=__doc__)
-    parser.add_argument(
-        "runs", nargs="*", type=Path, help="folders of runs of MNIST; a short one is trained where none is given"
-    )
     parser.add_argument("--count", type=int, default=COUNT, help="samples")
-    parser.add_argument("--minutes", type=float, default=1.0, help="length of the run that is trained")
-    parser.add_argument("--scratch", type=Path, default=runs.SCRATCH, help="folder for it")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
-    asked = parser.parse_args(argv)
+    asked, folders = runs.given(parser, argv, minutes=1.0)
     ledger = Ledger("evaluating", argv, asked.results)
-    folders = asked.runs
-    if not folders:
-        folders = [asked.scratch / "evaluating"]
-        runs.train(runs.named("mnist"), folders[0], "--minutes", f"{asked.minutes:g}", "--seed", "0")
     for folder in folders:
         taken = cost(folder, asked.count)
         name = "MNIST" if not asked.runs else folder.name

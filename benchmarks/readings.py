@@ -3,10 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks import runs
-from benchmarks.ledger import RESULTS, Ledger, Measurement
+from benchmarks.ledger import Ledger, Measurement
 from sparring.run import Run
 
 BOUND = "<= 0.03"
@@ -21,18 +20,8 @@ def cost(run: Run) -> tuple[float, int]:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.readings", description=__doc__)
-    parser.add_argument(
-        "runs", nargs="*", type=Path, help="folders of runs; one of MNIST is trained where none is given"
-    )
-    parser.add_argument("--minutes", type=float, default=3.0, help="length of that run")
-    parser.add_argument("--scratch", type=Path, default=runs.SCRATCH, help="folder for it")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
-    asked = parser.parse_args(argv)
+    asked, folders = runs.given(parser, argv, minutes=3.0)
     ledger = Ledger("readings", argv, asked.results)
-    folders = asked.runs
-    if not folders:
-        folders = [asked.scratch / "readings"]
-        runs.train(runs.named("mnist"), folders[0], "--minutes", f"{asked.minutes:g}", "--seed", "0")
     for folder in folders:
         share, count = cost(Run(folder))
         name = f"MNIST, {asked.minutes:g} minutes" if not asked.runs else folder.name

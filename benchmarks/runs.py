@@ -1,5 +1,6 @@
 """Training runs as a user starts them, with their cost; what a run weighs; where data lie."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.ledger import HOME
+from benchmarks.ledger import HOME, RESULTS
 
 SCRATCH = HOME / "scratch"
 """Runs and pictures, outside of version control."""
@@ -68,6 +69,28 @@ def program() -> list[str]:
     """The command ``sparring`` of this environment; its module where the package has not been installed."""
     script = Path(sys.executable).with_name("sparring")
     return [str(script)] if script.is_file() else [sys.executable, "-m", "sparring.cli"]
+
+
+def given(
+    parser: argparse.ArgumentParser, argv: Sequence[str], *, minutes: float
+) -> tuple[argparse.Namespace, list[Path]]:
+    """The options of a script that measures runs, and those runs: the ones given, else one of MNIST that it trains.
+
+    Args:
+        parser: of the options of its own.
+        argv: what it was told.
+        minutes: length of the run that is trained, where no other is asked for.
+    """
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of runs; without any, one of MNIST is trained")
+    parser.add_argument("--minutes", type=float, default=minutes, help="length of that run")
+    parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for it")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
+    asked = parser.parse_args(argv)
+    if asked.runs:
+        return asked, asked.runs
+    folder = asked.scratch / parser.prog.rpartition(".")[2]
+    train(named("mnist"), folder, "--minutes", f"{asked.minutes:g}", "--seed", "0")
+    return asked, [folder]
 
 
 def train(data: str, out: Path, *options: str) -> Cost:

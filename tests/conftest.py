@@ -1,5 +1,7 @@
 import os
 
+import numpy as np
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -9,3 +11,13 @@ if not os.environ.get("SPARRING_UNCHECKED"):
 
 settings.register_profile("sparring", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("sparring")
+
+
+@pytest.fixture(scope="session")
+def shades(tmp_path_factory):
+    """A file of 150 tiny grey pictures of noise."""
+    from sparring.data.arrays import Arrays
+
+    path = tmp_path_factory.mktemp("data") / "shades.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
+    return Arrays(path=str(path))

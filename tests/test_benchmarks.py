@@ -1,3 +1,4 @@
+import argparse
 import json
 import signal
 import subprocess
@@ -302,6 +303,17 @@ def test_every_script_describes_itself(script, capsys):
         script.main(["--help"])
     assert ended.value.code == 0
     assert "python -m benchmarks" in capsys.readouterr().out
+
+
+def test_a_script_measures_the_runs_that_it_is_given_and_trains_one_where_there_is_none(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(runs, "train", lambda *told: trained.append(told))
+    monkeypatch.setattr(runs, "named", lambda name: name)
+    asked = ["--minutes", "2.5", "--scratch", str(tmp_path)]
+    for folders, told in (([Path("a"), Path("b")], ["a", "b"]), ([tmp_path / "evaluating"], asked)):
+        parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluating")
+        assert runs.given(parser, told, minutes=1)[1] == folders
+    assert trained == [("mnist", tmp_path / "evaluating", "--minutes", "2.5", "--seed", "0")]
 
 
 def test_the_cost_of_an_evaluation_is_that_of_the_whole_command(tmp_path, monkeypatch):

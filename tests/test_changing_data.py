@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import parquet as pq
-from test_run import contents
+from toys import contents
 
 from sparring.data import room
 from sparring.data.arrays import Arrays, read_arrays

@@ -6,23 +6,21 @@ import shutil
 from contextlib import suppress
 from itertools import islice
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from faults import files_of_at_most
+from toys import contents, going, proposed
 
 from benchmarks.disks import disk
-from sparring.data.arrays import Arrays
 from sparring.errors import RequestError, RunError
 from sparring.files import append_line
 from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.model import load
-from sparring.proposal import propose
 from sparring.run import Run
 
-STEPS = Limits(steps=25)  # a record a step, a checkpoint every five
+STEPS = 25  # a record a step, a checkpoint every five
 TENSORS = {"a": torch.arange(4.0)}
 
 
@@ -31,19 +29,12 @@ def counters(step):
 
 
 @pytest.fixture(scope="module")
-def proposal(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "shades.npy"
-    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
-    settings = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
-    return propose(Arrays(path=str(path)), recipe="dense", settings=settings)
+def proposal(shades):
+    return proposed(shades)
 
 
-def going(folder, proposal, limits=STEPS):
-    return steps(proposal.experiment, folder, limits=limits, material=proposal.material, resume=True)
-
-
-def played(folder, proposal, limits=STEPS):
-    return list(going(folder, proposal, limits))
+def played(folder, proposal, count=STEPS):
+    return list(going(folder, proposal, count))
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +42,6 @@ def whole(tmp_path_factory, proposal):
     folder = tmp_path_factory.mktemp("whole")
     played(folder / "run", proposal)
     return contents(folder / "run")
-
-
-def contents(folder):
-    """Every file of a run by its path, but for when it was, which no run repeats."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("timing.jsonl", "lock") and path.suffix != ".npz"
-    }
 
 
 def test_an_uninterrupted_run_leaves_nothing_half_written(whole):
@@ -101,7 +83,7 @@ def test_files_that_are_cut_off_while_they_grow_lose_nothing(tmp_path, proposal,
 
 def test_a_run_that_was_killed_goes_on_to_the_same_files(tmp_path, proposal, whole):
     """What a kill leaves: the logs are ahead of the checkpoint, and files half-written stand beside."""
-    played(tmp_path / "run", proposal, Limits(steps=25))
+    played(tmp_path / "run", proposal, 25)
     run = Run(tmp_path / "run")
     for checkpoint in run.checkpoints()[1:]:
         os.replace(checkpoint, checkpoint.with_name(f".{checkpoint.name}-0123abcd.partial"))
@@ -114,7 +96,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_files(tmp_path, proposal, who
 
 
 def test_a_log_that_is_cut_at_any_byte_is_mended(tmp_path, proposal, whole):
-    played(tmp_path / "run", proposal, Limits(steps=25))
+    played(tmp_path / "run", proposal, 25)
     run = Run(tmp_path / "run")
     run.forget(20)
     kept = tmp_path / "kept"
@@ -130,7 +112,7 @@ def test_a_log_that_is_cut_at_any_byte_is_mended(tmp_path, proposal, whole):
 
 
 def test_a_run_that_stopped_before_its_first_checkpoint_starts_by_its_plan(tmp_path, proposal, whole):
-    records = going(tmp_path / "run", proposal)
+    records = going(tmp_path / "run", proposal, STEPS)
     assert next(records).note.endswith("holds no checkpoint to go on from: starts at the first step")
     for _ in islice(records, 3):
         pass
@@ -142,7 +124,7 @@ def test_a_run_that_stopped_before_its_first_checkpoint_starts_by_its_plan(tmp_p
 
 
 def test_an_interrupted_removal_of_a_run_is_seen_as_one(tmp_path, proposal, monkeypatch):
-    played(tmp_path / "run", proposal, Limits(steps=2))
+    played(tmp_path / "run", proposal, 2)
     run = Run(tmp_path / "run")
     with monkeypatch.context() as killed:
         killed.setattr(shutil, "rmtree", _interrupt)
@@ -164,7 +146,7 @@ def test_what_is_no_runs_is_neither_removed_nor_written_into(tmp_path, proposal)
     with pytest.raises(RequestError, match=r"holds log\.jsonl but no experiment\.json"):
         played(tmp_path, proposal)
     (tmp_path / "log.jsonl").unlink()
-    played(tmp_path, proposal, Limits(steps=2))
+    played(tmp_path, proposal, 2)
     list(steps(proposal.experiment, tmp_path, limits=Limits(steps=2), material=proposal.material, overwrite=True))
     del mine["log.jsonl"]
     assert {name: (tmp_path / name).read_text() for name in mine} == mine
@@ -181,7 +163,7 @@ INSIDE = {"codec/codec.json", "checkpoints/00000002", "checkpoints/00000002/stat
 @pytest.fixture(scope="module")
 def small(tmp_path_factory, proposal):
     folder = tmp_path_factory.mktemp("small") / "run"
-    played(folder, proposal, Limits(steps=2))
+    played(folder, proposal, 2)
     return folder
 
 
@@ -204,9 +186,9 @@ def test_a_run_whose_own_files_are_links_is_refused_and_what_they_lead_to_left_a
         with pytest.raises(RunError, match=f"{name} is a link"):
             load(folder)
     with pytest.raises(RunError, match=f"{name} is a link"):
-        played(folder, proposal, Limits(steps=4))
+        played(folder, proposal, 4)
     with pytest.raises(RunError, match=f"{name} is a link"):
-        list(steps(proposal.experiment, folder, limits=STEPS, material=proposal.material, overwrite=True))
+        list(steps(proposal.experiment, folder, limits=Limits(steps=STEPS), material=proposal.material, overwrite=True))
     assert {p: p.read_bytes() for p in (outside, *outside.glob("*")) if p.is_file()} == before
 
 
@@ -215,18 +197,18 @@ def test_a_link_that_leads_nowhere_makes_nothing_there(tmp_path, proposal, name)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).symlink_to(tmp_path / "outside")
     with pytest.raises(RunError, match=f"{name} is a link"):
-        played(tmp_path / "run", proposal, Limits(steps=2))
+        played(tmp_path / "run", proposal, 2)
     assert not (tmp_path / "outside").exists()
 
 
 def test_pipes_are_refused_and_the_runs_folder_may_be_a_link(tmp_path, proposal):
     (tmp_path / "real").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "real")
-    played(tmp_path / "run", proposal, Limits(steps=2))
+    played(tmp_path / "run", proposal, 2)
     (tmp_path / "real" / "lock").unlink()
     os.mkfifo(tmp_path / "real" / "lock")
     with pytest.raises(RunError, match="lock is a link or of another kind"):
-        played(tmp_path / "run", proposal, Limits(steps=4))
+        played(tmp_path / "run", proposal, 4)
 
 
 @pytest.mark.parametrize(("code", "said"), [(errno.EAGAIN, "another process trains here"),
@@ -349,12 +331,12 @@ def test_logs_are_on_disk_before_the_checkpoint_that_relies_on_them(tmp_path, mo
 
 
 def test_a_run_of_an_older_version_without_newer_fields_goes_on(tmp_path, proposal):
-    played(tmp_path / "run", proposal, Limits(steps=2))
+    played(tmp_path / "run", proposal, 2)
     path = tmp_path / "run" / "experiment.json"
     stored = json.loads(path.read_text())
     del stored["experiment"]["training"]["keep"]
     path.write_text(json.dumps(stored))
-    assert played(tmp_path / "run", proposal, Limits(steps=4))[-1].step == 4
+    assert played(tmp_path / "run", proposal, 4)[-1].step == 4
 
 
 def test_tensors_on_a_full_disk_are_refused_in_one_line(tmp_path):

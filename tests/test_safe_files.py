@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from toys import going, proposed
 
 import sparring
 from sparring import codec
@@ -24,17 +25,14 @@ from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.memory import available
 from sparring.model import load
-from sparring.proposal import propose
 from sparring.reporting.findings import curves
 from sparring.run import LOGS, Run, checksum
 
 GOLDEN = Path(__file__).parent / "golden"
-SETTINGS = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
 
 
 def played(folder, count=6):
-    proposal = propose(Arrays(path=str(folder.parent / "data.npz")), recipe="dense", settings=SETTINGS)
-    list(steps(proposal.experiment, folder, limits=Limits(steps=count), material=proposal.material, resume=True))
+    list(going(folder, proposed(Arrays(path=str(folder.parent / "data.npz"))), count))
 
 
 @pytest.fixture(scope="module")

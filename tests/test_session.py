@@ -1,38 +1,16 @@
 import weakref
 from itertools import islice
 
-import numpy as np
 import pytest
-from test_run import contents
+from toys import contents, going, proposed
 
 from sparring import watching
-from sparring.data.arrays import Arrays
 from sparring.engines import Engines
 from sparring.errors import TrainingError
-from sparring.learning import steps
-from sparring.limits import Limits
 from sparring.plan import Plan
-from sparring.proposal import propose
 from sparring.run import Run
 
-FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
 UNEASY = ("training.watch_every=1", "training.watch.won.patience=2", "training.watch.won.separation=1e-9")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "shades.npy"
-    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
-    return Arrays(path=str(path))
-
-
-def proposed(data, *settings):
-    return propose(data, recipe="dense", settings=(*FIXED, *settings))
-
-
-def going(folder, proposal, count, **others):
-    limits = Limits(steps=count, **others)
-    return steps(proposal.experiment, folder, limits=limits, material=proposal.material, resume=True)
 
 
 def logs(folder):
@@ -46,8 +24,8 @@ def closed_at(records, number):
     records.close()
 
 
-def test_the_log_of_a_run_whose_last_record_stands_alone_is_the_same_after_a_kill(tmp_path, data):
-    proposal = proposed(data, "training.watch_every=1")
+def test_the_log_of_a_run_whose_last_record_stands_alone_is_the_same_after_a_kill(tmp_path, shades):
+    proposal = proposed(shades, "training.watch_every=1")
     list(going(tmp_path / "run", proposal, 43))  # a record every two steps, and of the last
     run, whole = Run(tmp_path / "run"), logs(tmp_path / "run")
     signs = {record["step"]: record["signs"] for record in run.records("log") if "signs" in record}
@@ -58,8 +36,8 @@ def test_the_log_of_a_run_whose_last_record_stands_alone_is_the_same_after_a_kil
     assert logs(run.folder) == whole
 
 
-def test_a_run_that_is_closed_at_any_record_tells_and_measures_what_an_uninterrupted_one_does(tmp_path, data):
-    proposal = proposed(data, *UNEASY, "training.measure=16")
+def test_a_run_that_is_closed_at_any_record_tells_and_measures_what_an_uninterrupted_one_does(tmp_path, shades):
+    proposal = proposed(shades, *UNEASY, "training.measure=16")
     records = list(going(tmp_path / "whole", proposal, 40))
     whole = logs(tmp_path / "whole")
     alarm = next(number for number, record in enumerate(records) if "has won" in str(record.note))
@@ -72,8 +50,8 @@ def test_a_run_that_is_closed_at_any_record_tells_and_measures_what_an_uninterru
         assert logs(folder) == whole, number
 
 
-def test_a_run_that_is_closed_at_the_record_of_an_alarm_stops_when_it_goes_on(tmp_path, data):
-    proposal = proposed(data, *UNEASY, "training.watch.won.remedy=stop")
+def test_a_run_that_is_closed_at_the_record_of_an_alarm_stops_when_it_goes_on(tmp_path, shades):
+    proposal = proposed(shades, *UNEASY, "training.watch.won.remedy=stop")
     seen = []
     with pytest.raises(TrainingError, match="stopped after step") as first:
         seen.extend(going(tmp_path / "run", proposal, 40))
@@ -86,8 +64,8 @@ def test_a_run_that_is_closed_at_the_record_of_an_alarm_stops_when_it_goes_on(tm
         assert str(again.value) == str(first.value)
 
 
-def test_a_run_that_is_closed_where_a_bound_is_kept_has_ended(tmp_path, data):
-    proposal = proposed(data)
+def test_a_run_that_is_closed_where_a_bound_is_kept_has_ended(tmp_path, shades):
+    proposal = proposed(shades)
     records = list(going(tmp_path / "whole", proposal, 400, until="kid<1e9"))
     told = next(number for number, record in enumerate(records) if record.step == records[-1].step)
     closed_at(going(tmp_path / "closed", proposal, 400, until="kid<1e9"), told + 1)
@@ -121,11 +99,11 @@ def amendments(folder):
 
 @pytest.mark.parametrize("name", ILL)
 def test_a_run_goes_back_to_before_a_patience_began_recovers_and_keeps_few_checkpoints(
-    tmp_path, data, monkeypatch, name
+    tmp_path, shades, monkeypatch, name
 ):
     ailing(monkeypatch, name)
     asked = f"training.watch.{name}.remedy=roll-back", f"training.watch.{name}.patience=10"
-    proposal = proposed(data, *asked, "training.watch_every=1", "training.keep=1")
+    proposal = proposed(shades, *asked, "training.watch_every=1", "training.keep=1")
     run, kept, last = Run(tmp_path / "run"), [], 0
     for record in going(run.folder, proposal, 60):  # an observation every three steps, a checkpoint every fifteen
         kept.append([int(path.name) for path in run.checkpoints()])
@@ -137,10 +115,10 @@ def test_a_run_goes_back_to_before_a_patience_began_recovers_and_keeps_few_check
     assert kept[-1] == [60]
 
 
-def test_a_run_goes_back_to_its_last_good_checkpoint_and_the_same_after_a_kill(tmp_path, data, monkeypatch):
+def test_a_run_goes_back_to_its_last_good_checkpoint_and_the_same_after_a_kill(tmp_path, shades, monkeypatch):
     ailing(monkeypatch, "won", since=17)
     asked = "training.watch.won.remedy=roll-back", "training.watch.won.patience=10", "training.watch_every=1"
-    proposal = proposed(data, *asked, "training.keep=1")
+    proposal = proposed(shades, *asked, "training.keep=1")
     list(going(tmp_path / "whole", proposal, 60))
     assert [a.step for a in amendments(tmp_path / "whole")] == [15]  # at step 45, when 30 and 45 were ill
     killed = Run(tmp_path / "killed")
@@ -154,7 +132,7 @@ def test_a_run_goes_back_to_its_last_good_checkpoint_and_the_same_after_a_kill(t
     assert logs(killed.folder) == logs(tmp_path / "whole")
 
 
-def test_an_engine_is_gone_before_the_next_is_made(tmp_path, data, monkeypatch):
+def test_an_engine_is_gone_before_the_next_is_made(tmp_path, shades, monkeypatch):
     ailing(monkeypatch, "won")
     make, made, alive = Engines.__call__, [], []
 
@@ -166,6 +144,6 @@ def test_an_engine_is_gone_before_the_next_is_made(tmp_path, data, monkeypatch):
 
     monkeypatch.setattr(Engines, "__call__", making)
     asked = "training.watch.won.remedy=roll-back", "training.watch.won.patience=2", "training.watch_every=1"
-    list(going(tmp_path / "run", proposed(data, *asked), 40))
+    list(going(tmp_path / "run", proposed(shades, *asked), 40))
     assert len(made) >= 2
     assert set(alive) == {0}

@@ -1,18 +1,13 @@
 import json
 from itertools import islice, pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_run import contents
+from toys import contents, going, proposed
 
 from sparring.board import spared
-from sparring.data.arrays import Arrays
-from sparring.learning import steps
-from sparring.limits import Limits
 from sparring.plan import Plan
-from sparring.proposal import propose
 from sparring.run import Run
 from sparring.settings import Training
 from sparring.thinning import spread, stride, thin
@@ -45,7 +40,6 @@ def test_what_is_left_out_once_is_left_out_later_too(sooner, more, most):
 
 
 SETTINGS = (
-    *("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4"),
     *("training.watch_every=3", "training.keep_records=8", "training.keep_pictures=4", "training.measure=100000"),
     *(
         f"training.watch.{name}=2"
@@ -55,15 +49,8 @@ SETTINGS = (
 
 
 @pytest.fixture(scope="module")
-def proposal(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "shades.npy"
-    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
-    return propose(Arrays(path=str(path)), recipe="dense", settings=SETTINGS)
-
-
-def going(folder, proposal, count):
-    limits = Limits(steps=count)
-    return steps(proposal.experiment, folder, limits=limits, material=proposal.material, resume=True)
+def proposal(shades):
+    return proposed(shades, *SETTINGS)
 
 
 def begun(folder, proposal):

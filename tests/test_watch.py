@@ -5,21 +5,16 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from test_run import contents
-from toys import engine, items
+from toys import contents, engine, going, items, proposed
 
-from sparring.data.arrays import Arrays
 from sparring.errors import Divergence, TrainingError
 from sparring.games.latent import Latent
-from sparring.learning import steps
-from sparring.limits import Limits
 from sparring.losses import RelativisticPairing
 from sparring.model import load
 from sparring.networks.mlp import Mlp
 from sparring.optimisers import Adam, Sgd
 from sparring.penalties import R1, R2, WeightClipping
 from sparring.plan import Plan
-from sparring.proposal import propose
 from sparring.reporting.story import Story
 from sparring.run import Run
 from sparring.signs import in_groups, observe
@@ -229,9 +224,9 @@ def test_a_generator_that_never_varied_is_suspect_from_the_start_once_its_grace_
     assert detector.suspect([{"diversity": 0.5}, *[ill] * 4]) == 4
 
 
-def test_a_run_remembers_no_more_observations_than_its_detectors_look_at(tmp_path, data, monkeypatch):
+def test_a_run_remembers_no_more_observations_than_its_detectors_look_at(tmp_path, shades, monkeypatch):
     short = [f"training.watch.{d.name}.{'grace' if d.name == 'collapsed' else 'patience'}=2" for d in EVERY[1:]]
-    proposal = proposed(data, *short)
+    proposal = closely(shades, *short)
     observed, signs = [], Watching.signs
 
     def seen(self, engine):
@@ -240,7 +235,7 @@ def test_a_run_remembers_no_more_observations_than_its_detectors_look_at(tmp_pat
         return found
 
     monkeypatch.setattr(Watching, "signs", seen)
-    list(playing(tmp_path / "run", proposal))
+    list(going(tmp_path / "run", proposal, 100))
     assert max(observed) == max(d.window() for d in proposal.experiment.training.watch) == 6
     assert len(observed) > 10
 
@@ -251,30 +246,17 @@ def test_there_is_a_history_for_every_detector():
 
 # A run of its own
 
-FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
 WILD = ("loss=wasserstein", "training.optimiser=sgd", "training.optimiser.rate=3")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "shades.npy"
-    np.save(path, np.random.default_rng(0).integers(0, 255, (150, 4, 4, 1), dtype=np.uint8))
-    return Arrays(path=str(path))
+def closely(shades, *settings):
+    """A run that is observed at every record."""
+    return proposed(shades, "training.watch_every=1", *settings)
 
 
-def proposed(data, *settings):
-    return propose(data, recipe="dense", settings=(*FIXED, "training.watch_every=1", *settings))
-
-
-def playing(folder, proposal, count=100, **others):
-    return steps(
-        proposal.experiment, folder, limits=Limits(steps=count), material=proposal.material, resume=True, **others
-    )
-
-
-def test_a_run_that_diverges_goes_back_clips_and_ends_the_same_after_a_kill(tmp_path, data):
-    proposal = proposed(data, *WILD, "training.watch.not-finite.change=clip")
-    records = list(playing(tmp_path / "whole", proposal))
+def test_a_run_that_diverges_goes_back_clips_and_ends_the_same_after_a_kill(tmp_path, shades):
+    proposal = closely(shades, *WILD, "training.watch.not-finite.change=clip")
+    records = list(going(tmp_path / "whole", proposal, 100))
     notes = [record.note for record in records if record.note and "goes back" in record.note]
     assert len(notes) == 1
     assert "not finite" in notes[0]
@@ -289,21 +271,21 @@ def test_a_run_that_diverges_goes_back_clips_and_ends_the_same_after_a_kill(tmp_
     assert Story.of(load(tmp_path / "whole"), None, "").losses  # a report reads entries of every kind
     killed = tmp_path / "killed"
     for stop in (20, 40):
-        records = playing(killed, proposal)
+        records = going(killed, proposal, 100)
         for _ in islice(records, stop):
             pass
         records.close()
-    list(playing(killed, proposal))
+    list(going(killed, proposal, 100))
     first, second = contents(tmp_path / "whole"), contents(killed)
     assert all(second[name] == first[name] for name in first if not name.startswith("samples/"))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "auto"])  # auto: the plan plays a few steps to measure them
-def test_a_remedy_is_tried_as_often_as_the_run_says_and_never_with_the_same_settings(tmp_path, data, precision):
+def test_a_remedy_is_tried_as_often_as_the_run_says_and_never_with_the_same_settings(tmp_path, shades, precision):
     wild = "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", f"training.precision={precision}"
-    proposal = proposed(data, *wild, "training.rescues=2")
+    proposal = closely(shades, *wild, "training.rescues=2")
     with pytest.raises(TrainingError, match=r"is not finite; .* has gone back 2 times before \(training.rescues\)"):
-        list(playing(tmp_path / "run", proposal))
+        list(going(tmp_path / "run", proposal, 100))
     plan = Plan.from_json(json.loads((tmp_path / "run" / "plan.json").read_text()))
     assert [a.changes for a in plan.amendments] == [
         ("training.optimiser.rate=5e+29",),
@@ -311,29 +293,29 @@ def test_a_remedy_is_tried_as_often_as_the_run_says_and_never_with_the_same_sett
     ]
 
 
-def test_without_detectors_divergence_ends_the_run(tmp_path, data):
-    proposal = proposed(data, "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", "training.watch=")
+def test_without_detectors_divergence_ends_the_run(tmp_path, shades):
+    proposal = closely(shades, "loss=wasserstein", "training.optimiser=sgd", "optimiser.rate=1e30", "training.watch=")
     with pytest.raises(Divergence, match=r"is not finite; try a lower"):
-        list(playing(tmp_path / "run", proposal))
+        list(going(tmp_path / "run", proposal, 100))
 
 
-def test_an_alarm_stops_the_run_where_the_field_says_so_and_else_is_told_and_logged(tmp_path, data):
+def test_an_alarm_stops_the_run_where_the_field_says_so_and_else_is_told_and_logged(tmp_path, shades):
     quick = "training.watch.won.patience=2", "training.watch.won.separation=1e-9"
-    told = [r for r in playing(tmp_path / "told", proposed(data, *quick)) if r.note]
+    told = [r for r in going(tmp_path / "told", closely(shades, *quick), 100) if r.note]
     assert any("the discriminator has won" in record.note for record in told)
     entries = [r for r in Run(tmp_path / "told").records("log") if r.get("alarm") == "won"]
     assert entries
     assert all("the discriminator has won" in entry["note"] for entry in entries)
-    stopping = proposed(data, *quick, "training.watch.won.remedy=stop")
+    stopping = closely(shades, *quick, "training.watch.won.remedy=stop")
     with pytest.raises(TrainingError, match=r"the discriminator has won: .*; stopped after step \d+ by won"):
-        list(playing(tmp_path / "stopped", stopping))
+        list(going(tmp_path / "stopped", stopping, 100))
 
 
-def test_augmentation_is_what_a_run_goes_on_with_where_the_detector_asks_for_it(tmp_path, data):
+def test_augmentation_is_what_a_run_goes_on_with_where_the_detector_asks_for_it(tmp_path, shades):
     asked = "training.watch.won.remedy=roll-back", "training.watch.won.patience=2", "training.watch.won.separation=1e-9"
     notes, refusal = [], None
     try:
-        notes += [r.note for r in playing(tmp_path / "run", proposed(data, *asked)) if r.note]
+        notes += [r.note for r in going(tmp_path / "run", closely(shades, *asked), 100) if r.note]
     except TrainingError as stopped:
         refusal = str(stopped)
     plan = Plan.from_json(json.loads((tmp_path / "run" / "plan.json").read_text()))

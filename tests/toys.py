@@ -1,22 +1,32 @@
-"""Toy data and engines for tests: no files, no codecs."""
+"""Toy data, engines and runs for tests."""
 
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from sparring.data import DataSource
 from sparring.data.reader import Reader
 from sparring.games.latent import Latent
+from sparring.learning import steps
+from sparring.limits import Limits
 from sparring.modalities import Modality
 from sparring.networks.mlp import Mlp
 from sparring.optimisers import Adam
 from sparring.plan import Plan
+from sparring.proposal import Proposal, propose
+from sparring.record import Record
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.training import Engine, Training
 from sparring.types import DataSpec, Span
+
+FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=8", "network.hidden=4")
+"""Settings of a tiny run that is the same wherever it is played."""
 
 
 class Plainly(Modality):
@@ -86,3 +96,23 @@ def engine(
         seed=seed,
         device=torch.device("cpu"),
     )
+
+
+def proposed(data: DataSource, *settings: str) -> Proposal:
+    """A tiny run on pictures."""
+    return propose(data, recipe="dense", settings=(*FIXED, *settings))
+
+
+def going(folder: Path, proposal: Proposal, count: int, **others: Any) -> Generator[Record, None, None]:
+    """The records of a run that starts, or goes on, until it has so many steps."""
+    limits = Limits(steps=count, **others)
+    return steps(proposal.experiment, folder, limits=limits, material=proposal.material, resume=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a run by its path, but for when it was, which no run repeats."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("timing.jsonl", "lock") and path.suffix != ".npz"
+    }

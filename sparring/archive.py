@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from sparring.audit import draw_suspects
+from sparring.checkpoint import checksum
 from sparring.errors import RunError
 from sparring.evaluation import Evaluation
-from sparring.run import Run, checksum
+from sparring.run import Run
 
 
 def keep(run: Run, found: Evaluation) -> None:

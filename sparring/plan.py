@@ -66,6 +66,10 @@ class Plan(Part):
             start, steps = amendment.step, amendment.steps
         return min(1.0, done + (1 - done) * (step - start) / max(steps - start, 1))
 
+    def saves(self, step: int) -> bool:
+        """Whether a checkpoint and a picture are planned when ``step`` steps are done; what Ctrl-C saves is not."""
+        return step % self.save_every == 0 or step >= self.length()
+
     def measures(self, step: int, images: int) -> bool:
         """Whether quick metrics are taken when ``step`` steps are done: at saves, at most :data:`READINGS` times.
 
@@ -75,6 +79,11 @@ class Plan(Part):
         """
         apart = max(self.steps / READINGS, images / self.images_per_step)
         return step % (self.save_every * max(1, ceil(apart / self.save_every))) == 0
+
+    def readings(self, images: int) -> int:
+        """How many readings of quick metrics are planned, the last at the end; ``images`` as for :meth:`measures`."""
+        saves = range(self.save_every, self.steps, self.save_every)
+        return 1 + sum(self.measures(step, images) for step in saves)
 
     def amended(self, step: int, steps: int) -> "Plan":
         """The plan with another length, decided after ``step`` steps; what was planned for later is not valid."""

@@ -5,13 +5,10 @@ its files. Logs are appended to, and are safe on disk before the checkpoint that
 half-written is removed when the run goes on. Nothing is ever unpickled.
 """
 
-import errno
-import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from sparring import checkpoint
 from sparring.errors import RunError
 from sparring.files import append_line, remove_asides, remove_folder, rewrite_lines, sync_file, write_atomic
 from sparring.ownership import locked, refuse_links
@@ -27,6 +25,9 @@ from sparring.stored import LARGEST_JSON, is_sound, parsed, read_json, refuse_lo
 
 LOGS = ("log", "timing", "metrics")
 """What is appended to while a run goes on, one record a line."""
+
+Restored = tuple[dict[str, Tensor], dict[str, Any], list[str]] | None
+"""Tensors and counters of a checkpoint, and what was found damaged on the way to it; None where there is none."""
 
 _KEPT_DATA = re.compile(r"[0-9a-f]{16}\.np[yz]")
 _SPARE_BYTES = 2**20
@@ -235,22 +236,26 @@ class Run:
                 sync_file(self.log(log))
         final = self.saved / f"{step:08d}"
         with write_atomic(final) as aside:
-            aside.mkdir()
-            _save_tensors(aside / "state.safetensors", tensors)
-            (aside / "counters.json").write_text(json.dumps(counters))
-            sums = {p.name: checksum(p) for p in sorted(aside.iterdir())}
-            (aside / "checksums.json").write_text(json.dumps(sums))
+            checkpoint.write(aside, tensors, counters)
             remove_folder(final)
         return final
 
-    def prune(self, step: int, keep: int, well: int) -> None:
-        """Removes checkpoints but for the last ``keep`` of at most ``step`` steps, and the last of at most ``well``.
+    def prune(self, step: int, keep: int, well: int, planned: Callable[[int], bool] | None = None) -> None:
+        """Removes checkpoints but for that of ``step``, the last ``keep`` planned ones and the last of up to ``well``.
 
         Later ones, which were damaged or were gone back from, are removed too.
+
+        Args:
+            step: steps done.
+            keep: planned checkpoints of at most so many steps that stay.
+            well: steps up to which all was well.
+            planned: whether a checkpoint of so many steps was planned; others, of Ctrl-C, give way to the next.
         """
         there = self.checkpoints()
-        good = [path for path in there if int(path.name) <= well][-1:]
-        good += [path for path in there if int(path.name) <= step][-keep:]
+        known = [path for path in there if planned is None or planned(int(path.name))]
+        good = [path for path in known if int(path.name) <= well][-1:]
+        good += [path for path in known if int(path.name) <= step][-keep:]
+        good += [path for path in there if int(path.name) == step]
         for old in there:
             if old not in good:
                 remove_folder(old)
@@ -261,26 +266,41 @@ class Run:
             if int(path.name) > step:
                 remove_folder(path)
 
-    def restore(self, well: int | None = None) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
+    def restore(self, well: int | None = None, planned: Callable[[int], bool] | None = None) -> Restored:
         """The newest checkpoint that is whole, with what was found damaged on the way; None where there is none.
 
         Args:
             well: steps that it has at most, where it is to be gone back to; the start always can be.
+            planned: whether a checkpoint of so many steps may be taken.
         """
         damaged: list[str] = []
-        for path in reversed([p for p in self.checkpoints() if well is None or int(p.name) <= well]):
+        there = [path for path in self.checkpoints() if planned is None or planned(int(path.name))]
+        for path in reversed([p for p in there if well is None or int(p.name) <= well]):
             try:
-                return *_restored(path), damaged
-            except (*_DAMAGE, RunError, safetensors.SafetensorError) as error:
+                return *checkpoint.read(path), damaged
+            except checkpoint.Damage as error:
                 damaged.append(f"{path} is damaged and left out: {error}")
         if damaged and well is None:
             raise RunError("; ".join(damaged) + "; no whole checkpoint is left: --overwrite begins anew")
         return None
 
+    def good(self, well: int, planned: Callable[[int], bool], tried: Collection[int]) -> Restored:
+        """What is gone back to: the newest whole and planned checkpoint of at most ``well`` steps; None: the start.
+
+        Args:
+            well: steps up to which all was well.
+            planned: whether a checkpoint of so many steps was planned.
+            tried: steps that were gone back to before; where that did not help, an older one is taken, if there is one.
+        """
+        kept = self.restore(well, planned)
+        if kept is not None and kept[1]["step"] in tried:
+            return self.restore(kept[1]["step"] - 1, planned) or kept
+        return kept
+
     def write_tensors(self, path: Path, tensors: dict[str, Tensor]) -> None:
         """Writes named tensors as safetensors."""
         with write_atomic(path) as aside:
-            _save_tensors(aside, tensors)
+            checkpoint.save_tensors(aside, tensors)
 
     def read_tensors(self, path: Path) -> dict[str, Tensor]:
         """Reads named tensors.
@@ -294,43 +314,3 @@ class Run:
             raise RunError(f"{path} is missing; the run has not saved a model yet: go on with --resume") from None
         except (OSError, safetensors.SafetensorError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
-
-
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError)
-
-
-def _restored(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What a checkpoint holds.
-
-    Raises:
-        RunError: a file does not match its checksum, or does not hold what it should.
-    """
-    sums = read_json(path / "checksums.json")
-    for name in ("state.safetensors", "counters.json"):
-        if checksum(path / name) != sums[name]:
-            raise RunError(f"{path / name} does not match its checksum")
-    counters = read_json(path / "counters.json")
-    whole = isinstance(counters, dict) and all(isinstance(counters.get(k), int) for k in ("step", "images", "position"))
-    if not whole or counters["step"] != int(path.name):
-        raise RunError(f"{path / 'counters.json'} does not hold the counters of step {int(path.name)}")
-    return safetensors.torch.load_file(path / "state.safetensors"), counters
-
-
-def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.touch()
-    mode = path.stat().st_mode & 0o777
-    try:
-        safetensors.torch.save_file(plain, path)
-        # It lets nobody but the owner read; a model may be read by whoever may read the rest of the run.
-        path.chmod(mode)
-    except safetensors.SafetensorError as error:  # the system's errors come as text
-        found = re.search(r"os error (\d+)", str(error))
-        code = int(found[1]) if found else errno.EIO
-        raise OSError(code, os.strerror(code)) from None
-
-
-def checksum(path: Path) -> str:
-    """The content hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()

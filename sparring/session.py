@@ -13,7 +13,6 @@ from sparring import evaluation
 from sparring.engines import Engines, ensure_plan, refit
 from sparring.errors import Divergence, RunError, SparringError, TrainingError
 from sparring.experiment import Experiment, Material
-from sparring.files import writing
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.plan import Plan
@@ -24,7 +23,8 @@ from sparring.record import Record
 from sparring.remedies import experiment_after, remedy
 from sparring.rooming import divided
 from sparring.run import Run
-from sparring.specimens import shown
+from sparring.signs import refuse_not_finite
+from sparring.specimens import GRID, draw
 from sparring.thinning import thin
 from sparring.training import Engine
 from sparring.watch import NotFinite
@@ -33,9 +33,6 @@ from sparring.watching import Watching, acts
 Kept = tuple[dict[str, torch.Tensor], dict[str, Any]] | None
 Trouble = tuple[int, str]
 """Which detector wants the run to go back, and what it saw."""
-
-GRID = 64
-"""Samples in the picture that is drawn again and again from the same latents."""
 
 
 class Session:
@@ -62,7 +59,7 @@ class Session:
         # A run that was killed before its first checkpoint starts by its plan.
         self.engine = self._restored() or self._prepared(None, ensure_plan(run, self.engines, limits))
         self.sums: dict[str, tuple[torch.Tensor, int]] = {}
-        self.saved = self.engine.step_number if run.generator.is_file() else 0
+        self.saved = self.engine.step_number
 
     def _restored(self) -> Engine | None:
         """The engine where the newest whole checkpoint stands; None where there is none."""
@@ -102,12 +99,14 @@ class Session:
         if is_first():
             self.run.cut(engine.step_number)
             self.watching = Watching(self.run, plan, engine.step_number)
-            self._prune(engine.step_number)  # a full disk may have left older ones
+            self._prune(plan, engine.step_number)  # a full disk may have left older ones
+            if kept is not None:  # a newer one may have been written before a kill
+                self.run.write_tensors(self.run.generator, dict(engine.averages.state_dict()))
         return engine
 
-    def _prune(self, step: int) -> None:
+    def _prune(self, plan: Plan, step: int) -> None:
         training = self.experiment.training
-        self.run.prune(step, training.keep, self.watching.well(training.watch, step))
+        self.run.prune(step, training.keep, self.watching.well(training.watch, step), plan.saves)
 
     def _amend(self, engine: Engine, length: int) -> None:
         engine.plan = engine.plan.amended(engine.step_number, length)
@@ -167,7 +166,7 @@ class Session:
         self._keep_to_budget(speed, told)
         plan, step = self.engine.plan, self.engine.step_number
         ends = step >= plan.length()
-        if ends or step % plan.save_every == 0:
+        if plan.saves(step):
             # Before the checkpoint, which would otherwise be of a run whose last numbers are missing.
             wanted = ends or self.limits.until is not None or self.measuring.due(self.engine)
             found = self._judge() if wanted else None
@@ -196,6 +195,8 @@ class Session:
         engine.measures = self._tells(engine.step_number + 1)
         try:
             self._add(engine.step())
+            if engine.measures:  # a checkpoint may follow
+                refuse_not_finite(engine)
         except Divergence as found:
             number = next((i for i, d in enumerate(engine.training.watch) if isinstance(d, NotFinite)), None)
             if number is None or engine.training.watch[number].remedy != "roll-back":
@@ -230,22 +231,22 @@ class Session:
             TrainingError: it has been tried as often as may be.
         """
         plan, training = self.engine.plan, self.engine.training
-        tried = sum(bool(amendment.changes) for amendment in plan.amendments)
-        if tried >= training.rescues:
-            raise TrainingError(f"{text}; the run has gone back {tried} times before (training.rescues)")
+        tried = [amendment.step for amendment in plan.amendments if amendment.changes]
+        if len(tried) >= training.rescues:
+            raise TrainingError(f"{text}; the run has gone back {len(tried)} times before (training.rescues)")
         well = self.watching.well(training.watch, self.engine.step_number) if is_first() else 0
-        kept = self.run.restore(agreed(self.device, well))
+        kept = self.run.good(agreed(self.device, well), plan.saves, tried)
         back = 0 if kept is None else kept[1]["step"]
         played = self.experiment.but(task=self.engine.task, training=training)
         changes = remedy(played, training.watch[number].change, self.material.spec, plan.precision)
         if is_first():
             # The amendment last: without it, the run comes to the same place again.
             self.run.forget(back)
+            if kept is None:
+                self.run.generator.unlink(missing_ok=True)
             self.run.cut(back)
             self.run.write(self.run.plan, plan.changed(back, changes, text).to_json())
         self._replace(None if kept is None else kept[:2])
-        if is_first() and kept is not None:
-            self.run.write_tensors(self.run.generator, dict(self.engine.averages.state_dict()))
         return self._record({}, 0.0, f"{text}; goes back to step {back:,} and on with {', '.join(changes)}")
 
     def _divide(self, error: Exception) -> Record:
@@ -331,18 +332,15 @@ class Session:
 
     def _save(self) -> None:
         """Writes model, picture and, last, the checkpoint, so that a crash leaves none that is newer than the model."""
-        before, self.saved = self.saved, self.engine.step_number
+        plan, self.saved = self.engine.plan, self.engine.step_number
         if not is_first():
             return
         tensors, counters = self.engine.state()
         averages = dict(self.engine.averages.state_dict())
         self.run.refuse_full_disk(sum(t.numel() * t.element_size() for t in [*tensors.values(), *averages.values()]))
-        codec, items = shown(self.engine, self.experiment, self.material, self.run.codec, GRID)
         self.run.write_tensors(self.run.generator, averages)
-        picture = self.run.samples / f"{self.saved:08d}.png"
-        with writing(picture):
-            picture.parent.mkdir(exist_ok=True)
-            codec.preview(items, picture)
-        thin(self.run, self.engine.plan, self.experiment.training, step=self.saved, before=before)
+        draw(self.engine, self.experiment, self.material, self.run, GRID)
+        if plan.saves(self.saved):
+            thin(self.run, plan, self.experiment.training, step=self.saved)
         self.run.save(self.saved, tensors, counters)
-        self._prune(self.saved)
+        self._prune(plan, self.saved)

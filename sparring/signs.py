@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.training import Engine
+from sparring.errors import Divergence
+from sparring.training import REMEDIES, Engine
 from sparring.types import Batch, precise, verdict
 from sparring.watch import Signs
 
@@ -28,12 +29,7 @@ def observe(engine: Engine) -> Signs:
         and ``gap certainty``; ``diversity`` of generated items (of one class where classes are asked for) as a share of
         the data's. None is what is not finite.
     """
-    found = {f"gradient {name}": norm for name, norm in engine.gradients.items()}
-    for name, player in engine.players.items():
-        weights: list[Tensor] = list(player.parameters())
-        if weights:
-            norms = torch._foreach_norm(weights)  # pyright: ignore[reportPrivateImportUsage]
-            found[f"weights {name}"] = float(torch.stack(norms).norm())
+    found = {f"gradient {name}": norm for name, norm in engine.gradients.items()} | _weights(engine)
     if all(map(math.isfinite, found.values())):
         engine.players.eval()
         with torch.random.fork_rng(devices=[]), engine.autocast():
@@ -41,6 +37,27 @@ def observe(engine: Engine) -> Signs:
             found |= _of_items(engine)
         engine.players.train()
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def refuse_not_finite(engine: Engine) -> None:
+    """Refuses to go on where a step has left weights that are not finite, before they are saved.
+
+    Raises:
+        Divergence: it has; the message names them.
+    """
+    wrong = [name for name, norm in _weights(engine).items() if not math.isfinite(norm)]
+    if wrong:
+        raise Divergence(f"{', '.join(wrong)} after step {engine.step_number}: a weight is not finite; {REMEDIES}")
+
+
+def _weights(engine: Engine) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, player in engine.players.items():
+        weights: list[Tensor] = [weight.detach() for weight in player.parameters()]
+        if weights:
+            norms = torch._foreach_norm(weights)  # pyright: ignore[reportPrivateImportUsage]
+            found[f"weights {name}"] = float(torch.stack(norms).norm())
+    return found
 
 
 def _of_items(engine: Engine) -> dict[str, float]:

@@ -5,11 +5,15 @@ from typing import Any
 
 from sparring.codec import Codec
 from sparring.experiment import Experiment, Material
+from sparring.files import writing
 from sparring.metrics import Specimens
-from sparring.modalities import Modality
 from sparring.restoring import examples, sheet
+from sparring.run import Run
 from sparring.tasks.picture import PictureTask
 from sparring.training import Engine, sample
+
+GRID = 64
+"""Samples in the picture that is drawn again and again from the same latents."""
 
 
 def specimens(engine: Engine, experiment: Experiment, material: Material, codec: Path, count: int) -> Specimens:
@@ -30,10 +34,18 @@ def specimens(engine: Engine, experiment: Experiment, material: Material, codec:
         return examples(experiment.task, averaged, material, rows[:count])
 
 
-def shown(engine: Engine, experiment: Experiment, material: Material, codec: Path, count: int) -> tuple[Modality, Any]:
-    """What a picture of a run shows, with the codec that draws it: specimens, beside what they were made from."""
-    made = specimens(engine, experiment, material, codec, count)
-    return (material.modality, made.items) if made.given is None else sheet(made)
+def draw(engine: Engine, experiment: Experiment, material: Material, run: Run, count: int) -> None:
+    """Draws what is made now, beside what it is made from, into ``samples/`` of the run, called by the steps done.
+
+    Raises:
+        RunError: the disk is full, fails or is read-only.
+    """
+    made = specimens(engine, experiment, material, run.codec, count)
+    codec, items = (material.modality, made.items) if made.given is None else sheet(made)
+    picture = run.samples / f"{engine.step_number:08d}.png"
+    with writing(picture):
+        picture.parent.mkdir(exist_ok=True)
+        codec.preview(items, picture)
 
 
 def _samples(

@@ -17,8 +17,8 @@ ALARMS = 100
 """Alarms that are never left out, the first ones."""
 
 
-def thin(run: Run, plan: Plan, training: Training, *, step: int, before: int) -> None:
-    """Thins logs and pictures of a long run, before the checkpoint of ``step`` is written.
+def thin(run: Run, plan: Plan, training: Training, *, step: int) -> None:
+    """Thins logs and pictures of a long run, before the planned checkpoint of ``step`` is written.
 
     Logs are thinned up to the oldest checkpoint, so that a run that goes back to it finds what its detectors look at.
     It is done now and then, and at the end.
@@ -28,14 +28,12 @@ def thin(run: Run, plan: Plan, training: Training, *, step: int, before: int) ->
         plan: how often entries and pictures are written.
         training: how many of them stay.
         step: steps done.
-        before: steps done when the last checkpoint was written.
     """
     thin_pictures(run, newest=step, every=plan.save_every, most=training.keep_pictures)
-    grain = plan.log_every * max(1, training.keep_records // 8)
+    grain, before = plan.log_every * max(1, training.keep_records // 8), (step - 1) // plan.save_every * plan.save_every
     if step // grain == before // grain and step < plan.length():
         return
-    kept = run.checkpoints()
-    oldest = int(kept[0].name) if kept else 0
+    oldest = next((saved for path in run.checkpoints() if plan.saves(saved := int(path.name))), 0)
     if oldest // plan.log_every <= training.keep_records // 2:
         return
     apart = ceil(training.watch_every / plan.log_every) * plan.log_every
@@ -83,7 +81,6 @@ def stride(count: int, most: int) -> int:
 
 
 def thin_pictures(run: Run, *, newest: int, every: int, most: int) -> None:
-    """Leaves at most ``most`` pictures and the newest, evenly spread over the steps by which they are called."""
+    """Leaves at most ``most`` planned pictures and the newest, evenly spread over the steps that they are called by."""
     apart = every * stride(newest // every, most)
-    if apart > every:
-        run.remove_pictures(lambda step: step < newest and step % apart != 0)
+    run.remove_pictures(lambda step: step < newest and step % apart != 0)

@@ -26,7 +26,7 @@ from sparring.settings import Training
 from sparring.tasks import Task
 from sparring.types import Batch, DataSpec, Samples, Terms
 
-_REMEDIES = "try a lower training.optimiser.rate, training.clip=1 or training.precision=fp32"
+REMEDIES = "try a lower training.optimiser.rate, training.clip=1 or training.precision=fp32"
 _DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}
 
 
@@ -226,7 +226,7 @@ class Engine:
     def _measure(self, name: str, gradients: list[Tensor]) -> None:
         norm = float(torch.stack(torch._foreach_norm(gradients)).norm())  # pyright: ignore[reportPrivateImportUsage]
         if self.world > 1 and not math.isfinite(norm):
-            raise Divergence(f"the gradient of the {name} in step {self.step_number} is not finite; {_REMEDIES}")
+            raise Divergence(f"the gradient of the {name} in step {self.step_number} is not finite; {REMEDIES}")
         if self.measures:
             self.gradients[name] = norm
 
@@ -311,7 +311,7 @@ class Engine:
 
 def _not_finite(terms: Terms, turn: Turn, step: int) -> str:
     wrong = ", ".join(f"{n} = {v.item()}" for n, v in terms.items() if not torch.isfinite(v))
-    return f"{wrong or 'the sum of terms'} in the {turn.name}'s turn of step {step} is not finite; {_REMEDIES}"
+    return f"{wrong or 'the sum of terms'} in the {turn.name}'s turn of step {step} is not finite; {REMEDIES}"
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

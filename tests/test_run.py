@@ -308,6 +308,52 @@ def test_counters_that_are_no_counters_are_damage(tmp_path, stored):
     assert "does not hold the counters of step 20" in notes[0]
 
 
+@pytest.mark.parametrize(
+    ("error", "seen", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), RunError, "cannot be read now: Too many open files"),
+        (MemoryError("no room"), MemoryError, "no room"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path, monkeypatch, error, seen, said):
+    run = Run(tmp_path)
+    run.save(10, TENSORS, counters(10))
+    run.save(20, TENSORS, counters(20))
+
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(safetensors.torch, "load_file", refused)
+    with pytest.raises(seen, match=said):
+        run.restore()
+    monkeypatch.undo()
+    assert run.restore()[1]["step"] == 20
+
+
+def test_what_was_not_planned_gives_way_and_pushes_nothing_out(tmp_path):
+    run, planned = Run(tmp_path), lambda step: step % 10 == 0
+    for step in (10, 20, 23, 27):
+        run.save(step, TENSORS, counters(step))
+        run.prune(step, keep=2, well=step, planned=planned)
+    assert [p.name for p in run.checkpoints()] == ["00000010", "00000020", "00000027"]
+    assert run.restore()[1]["step"] == 27
+    assert run.good(30, planned, [])[1]["step"] == 20
+    run.save(30, TENSORS, counters(30))
+    run.prune(30, keep=2, well=30, planned=planned)
+    assert [p.name for p in run.checkpoints()] == ["00000020", "00000030"]
+
+
+def test_what_did_not_help_is_gone_back_behind_where_there_is_something_older(tmp_path):
+    run = Run(tmp_path)
+    for step in (10, 20):
+        run.save(step, TENSORS, counters(step))
+    taken = [run.good(25, lambda step: True, tried)[1]["step"] for tried in ([], [0], [20], [10, 20])]
+    assert taken == [20, 20, 10, 10]
+    run.forget(10)
+    assert run.good(25, lambda step: True, [10])[1]["step"] == 10
+    assert run.good(5, lambda step: True, []) is None
+
+
 def test_a_torn_line_is_not_gone_on_with(tmp_path):
     path = tmp_path / "log.jsonl"
     append_line(path, '{"step": 1}')

@@ -16,6 +16,7 @@ import sparring
 from sparring import codec
 from sparring.archive import kept
 from sparring.best import best_of
+from sparring.checkpoint import checksum
 from sparring.data.arrays import Arrays
 from sparring.data.named import Mnist
 from sparring.display import beginning
@@ -26,7 +27,7 @@ from sparring.limits import Limits
 from sparring.memory import available
 from sparring.model import load
 from sparring.reporting.findings import curves
-from sparring.run import LOGS, Run, checksum
+from sparring.run import LOGS, Run
 
 GOLDEN = Path(__file__).parent / "golden"
 

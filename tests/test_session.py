@@ -2,13 +2,15 @@ import weakref
 from itertools import islice
 
 import pytest
+import torch
 from toys import contents, going, proposed
 
 from sparring import watching
 from sparring.engines import Engines
-from sparring.errors import TrainingError
+from sparring.errors import Divergence, TrainingError
 from sparring.plan import Plan
 from sparring.run import Run
+from sparring.training import Engine
 
 UNEASY = ("training.watch_every=1", "training.watch.won.patience=2", "training.watch.won.separation=1e-9")
 
@@ -39,7 +41,7 @@ def test_the_log_of_a_run_whose_last_record_stands_alone_is_the_same_after_a_kil
 def test_a_run_that_is_closed_at_any_record_tells_and_measures_what_an_uninterrupted_one_does(tmp_path, shades):
     proposal = proposed(shades, *UNEASY, "training.measure=16")
     records = list(going(tmp_path / "whole", proposal, 40))
-    whole = logs(tmp_path / "whole")
+    whole = contents(tmp_path / "whole")
     alarm = next(number for number, record in enumerate(records) if "has won" in str(record.note))
     reading, end = (next(n for n, record in enumerate(records) if record.step == step) for step in (20, 40))
     assert len(Run(tmp_path / "whole").records("metrics")) == 4
@@ -47,7 +49,7 @@ def test_a_run_that_is_closed_at_any_record_tells_and_measures_what_an_uninterru
         folder = tmp_path / str(number)
         closed_at(going(folder, proposal, 40), number)
         list(going(folder, proposal, 40))
-        assert logs(folder) == whole, number
+        assert contents(folder) == whole, number
 
 
 def test_a_run_that_is_closed_at_the_record_of_an_alarm_stops_when_it_goes_on(tmp_path, shades):
@@ -129,7 +131,7 @@ def test_a_run_goes_back_to_its_last_good_checkpoint_and_the_same_after_a_kill(t
     records.close()
     list(going(killed.folder, proposal, 60))
     assert amendments(killed.folder) == amendments(tmp_path / "whole")
-    assert logs(killed.folder) == logs(tmp_path / "whole")
+    assert contents(killed.folder) == contents(tmp_path / "whole")
 
 
 def test_an_engine_is_gone_before_the_next_is_made(tmp_path, shades, monkeypatch):
@@ -147,3 +149,53 @@ def test_an_engine_is_gone_before_the_next_is_made(tmp_path, shades, monkeypatch
     list(going(tmp_path / "run", proposed(shades, *asked), 40))
     assert len(made) >= 2
     assert set(alive) == {0}
+
+
+def failing(monkeypatch, spoil):
+    """Lets something befall every step that was done."""
+    step = Engine.step
+
+    def stepped(self):
+        terms = step(self)
+        spoil(self)
+        return terms
+
+    monkeypatch.setattr(Engine, "step", stepped)
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, shades, monkeypatch):
+    """Of the last step before a checkpoint, which no observation follows: its own terms were finite."""
+
+    def spoil(engine):
+        if engine.step_number == 10 and not engine.plan.amendments:
+            with torch.no_grad():
+                next(engine.players["generator"].parameters()).view(-1)[0] = torch.nan
+
+    failing(monkeypatch, spoil)
+    notes = [record.note for record in going(tmp_path / "run", proposed(shades), 25)]  # observed every 50 steps
+    assert any("weights generator after step 10: a weight is not finite" in str(note) for note in notes)
+    (amendment,) = amendments(tmp_path / "run")
+    assert amendment.step == 5
+    assert Run(tmp_path / "run").restore()[1]["step"] == 25
+
+
+def test_a_checkpoint_from_which_a_run_diverges_whatever_is_changed_is_not_the_end_of_it(tmp_path, shades, monkeypatch):
+    def spoil(engine):
+        if engine.step_number == 12 and not any(amendment.step <= 5 for amendment in engine.plan.amendments):
+            raise Divergence("the scores are not finite")
+
+    failing(monkeypatch, spoil)
+    records = list(going(tmp_path / "run", proposed(shades), 25))
+    assert [amendment.step for amendment in amendments(tmp_path / "run")] == [5, 5]
+    assert records[-1].step == 25
+
+
+def test_a_model_that_is_newer_than_the_checkpoint_is_not_left_so(tmp_path, shades):
+    run = Run(tmp_path / "run")
+    list(going(run.folder, proposed(shades), 25))
+    run.forget(20)  # as if it had been killed between the two
+    closed_at(going(run.folder, proposed(shades), 25), 1)
+    kept = {name.removeprefix("averages."): tensor for name, tensor in run.restore()[0].items()}
+    model = run.read_tensors(run.generator)
+    assert model
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in model.items())

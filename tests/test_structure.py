@@ -39,7 +39,7 @@ FLOORS = {
         ["training", "plan", "run", "stored", "ownership", "tiles", "chunked", "watch", "signs", "processes", "tasks"],
         4,
     ),
-    "thinning": 4,
+    **dict.fromkeys(["thinning", "checkpoint"], 4),
     **dict.fromkeys(["clipping", "leaks", "settings"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),

@@ -59,16 +59,17 @@ def begun(folder, proposal):
     return Run(folder)
 
 
-def test_logs_and_pictures_of_a_long_run_stay_small_and_the_same_after_kills(tmp_path, proposal):
+def test_logs_and_pictures_of_a_long_run_stay_small_and_the_same_after_kills_and_interruptions(tmp_path, proposal):
     whole, killed = begun(tmp_path / "whole", proposal), begun(tmp_path / "killed", proposal)
     list(going(whole.folder, proposal, 103))
-    for stop in (60, 40):
+    for stop, is_killed in ((60, True), (31, False), (13, False), (2, False)):
         records = going(killed.folder, proposal, 103)
         list(islice(records, stop))
         last = killed.checkpoints()[-1]
         records.close()
-        killed.forget(int(last.name))  # as if it had been killed: nothing is saved on the way out
-        killed.remove_pictures(lambda step, last=last: step > int(last.name) and step % 5 != 0)
+        if is_killed:
+            killed.forget(int(last.name))  # nothing is saved on the way out
+            killed.remove_pictures(lambda step, last=last: step > int(last.name))
     list(going(killed.folder, proposal, 103))
     assert contents(killed.folder) == contents(whole.folder)
     drawn = sorted(int(path.stem) for path in whole.samples.iterdir())
@@ -86,7 +87,7 @@ def test_what_detectors_look_at_alarms_and_changes_stay(tmp_path):
     for step in range(1, 1001):
         run.append("log", {"step": step} | ({"signs": {}} if step % 10 == 0 else {}) | told.get(step, {}))
     run.save(900, {}, {"step": 900, "images": 1, "position": 1})
-    thin(run, plan, training, step=1000, before=900)
+    thin(run, plan, training, step=1000)
     kept = run.records("log")
     assert [r["step"] for r in kept if "signs" in r and r["step"] <= 900] == list(range(750, 901, 10))
     assert [r["step"] for r in kept if r["step"] < 250] == [7, 13]
@@ -98,7 +99,7 @@ def test_short_runs_are_left_as_they_are(tmp_path):
     for step in range(1, 501):
         run.append("log", {"step": step})
     before = run.log("log").read_bytes()
-    thin(run, plan, Training(), step=500, before=400)
+    thin(run, plan, Training(), step=500)
     assert run.log("log").read_bytes() == before
 
 

@@ -6,6 +6,7 @@ be thinned once it is written: the longer a run has lasted, the less often it is
 
 import importlib.util
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,9 +49,12 @@ class Board:
         return self
 
     def __call__(self, record: Record) -> None:
-        """Writes what a record holds."""
-        if not (record.terms or record.metrics or record.grid) or not is_there():
-            return
+        """Writes what a record holds; what cannot be written is left out, as the run does not rely on it."""
+        if (record.terms or record.metrics or record.grid) and is_there():
+            with suppress(OSError):
+                self._write(record)
+
+    def _write(self, record: Record) -> None:
         if record.terms:
             self.records += 1
         if (record.terms and spared(self.records, RECORDS)) or record.metrics:
@@ -86,7 +90,8 @@ class Board:
 
     def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self.writer is not None:
-            self.writer.close()
+            with suppress(OSError):
+                self.writer.close()
 
 
 def spared(number: int, most: int) -> bool:

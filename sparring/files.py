@@ -8,7 +8,7 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def write_atomic(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         aside = _beside(path)
         try:
             yield aside
@@ -61,6 +61,19 @@ def write_atomic(path: Path) -> Iterator[Path]:
             else:
                 aside.unlink(missing_ok=True)
             raise
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it that are missing; their names are safe on disk, where the system can.
+
+    Raises:
+        OSError: they cannot be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        with suppress(PermissionError):  # a folder may be written to and not be read
+            sync_folder(place.parent)
 
 
 def _beside(path: Path) -> Path:

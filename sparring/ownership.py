@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from sparring.errors import RunError
-from sparring.files import writing
+from sparring.files import make_folder, writing
 
 FOLDERS = ("codec", "best", "data", "checkpoints", "samples", "features", "tensorboard")
 """Folders that a run writes into its own."""
@@ -69,6 +69,6 @@ def locked(run: Path) -> Iterator[None]:
 
 def _opened(path: Path) -> IO[bytes]:
     with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # No link is followed, and nothing emptied.
         return open(path, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))

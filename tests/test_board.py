@@ -1,4 +1,6 @@
+import errno
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,3 +45,14 @@ def test_without_tensorboard_nothing_is_written_and_nothing_fails(tmp_path, monk
     with Board(tmp_path) as writes:
         writes(Record(1, 2, 3, {"a": 1.0}, 4.0, 5.0))
     assert not (tmp_path / "tensorboard").exists()
+
+
+def test_a_disk_that_is_full_for_tensorboard_does_not_end_the_run(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(board, "is_there", lambda: True)
+    with Board(tmp_path) as writes:
+        writes.writer = SimpleNamespace(add_scalar=full, add_image=full, close=full)
+        writes(Record(1, 2, 3, {"a": 1.0}, 4.0, 5.0))
+    assert writes.records == 1

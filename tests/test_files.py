@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pytest
 
+from sparring import files
 from sparring.files import write_atomic, write_npz
 
 
@@ -57,3 +58,11 @@ def test_npz_takes_any_name_and_no_pickle(tmp_path):
     with pytest.raises(ValueError, match="Object arrays"):
         write_npz(tmp_path / "y.npz", {"x": np.array([{}])})
     assert not (tmp_path / "y.npz").exists()
+
+
+def test_the_names_of_new_folders_are_on_disk_too(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    with write_atomic(tmp_path / "runs" / "mine" / "x") as aside:
+        aside.write_text("x")
+    assert {tmp_path, tmp_path / "runs", tmp_path / "runs" / "mine"} <= set(synced)

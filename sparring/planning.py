@@ -155,7 +155,8 @@ def _rows(modality: Modality) -> int:
 def unmeasured(experiment: Experiment, limits: Limits) -> Plan:
     """The plan as far as it follows from the experiment and the limits alone."""
     training, game = experiment.training, experiment.task.game
-    per_step = training.batch * max(1, sum(turn.counts for turn in game.turns(0)))
+    counting = sum(turn.counts for turn in game.turns(0) if turn.when is None or turn.when(0.0))
+    per_step = training.batch * max(1, counting)
     wishes = [-(-limits.images // per_step)] if limits.images else []
     wishes += [limits.steps] if limits.steps else []
     length = min(wishes, default=-(-training.images // per_step))

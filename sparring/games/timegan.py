@@ -4,8 +4,7 @@ Three phases: autoencoding; a supervisor that learns the next code from those be
 of codes and a discriminator of them. Networks see ``(n, channels, steps)`` outside and ``(n, steps, units)`` inside.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -73,13 +72,22 @@ class Timegan(Game):
         return 0.0  # where cross-entropy is indifferent
 
     def turns(self, step: int) -> Sequence[Turn]:
-        autoencode = Turn("autoencoder", ("embedder", "recovery", "supervisor"), self._autoencode, counts=True)
+        # Each phase has turns of its own, so that what a step takes is found out in each.
+        teach = ("embedder", "recovery")
+        autoencode = Turn("autoencoder", teach, self._autoencode, counts=True, when=self._autoencodes)
+        supervise = Turn("supervisor", ("supervisor",), self._supervise, counts=True, when=self._supervises)
         generate = Turn("generator", ("generator", "supervisor"), self._generate, when=self._joined)
         judge = Turn("discriminator", ("discriminator",), self._discriminate, when=self._joined, skip=self._weak)
-        return [autoencode, generate, generate, judge]
+        return [autoencode, generate, generate, judge, supervise]
 
     def _joined(self, progress: float) -> bool:
         return progress >= self.joint
+
+    def _supervises(self, progress: float) -> bool:
+        return self.supervised <= progress < self.joint
+
+    def _autoencodes(self, progress: float) -> bool:
+        return not self._supervises(progress)
 
     def _weak(self, terms: Terms) -> bool:
         """Whether the discriminator is ahead of the generator, and waits."""
@@ -96,19 +104,20 @@ class Timegan(Game):
         return _judged(players, players["embedder"](batch.target.transpose(1, 2)))
 
     def _autoencode(self, play: Play) -> Terms:
-        """Errors of what is recovered (eq. 7) and, later, of what the supervisor foretells (eq. 9)."""
+        """Errors of what is recovered (eq. 7) and, jointly, of what the supervisor foretells of it (eq. 9)."""
         players, real = play.players, play.batch.target.transpose(1, 2)
-        if self.supervised <= play.progress < self.joint:
-            with torch.no_grad():
-                codes = players["embedder"](real)
-            return {"supervised": _foretold(codes, players["supervisor"](codes))}
         codes = players["embedder"](real)
         terms = {"recovery": 10 * mse_loss(precise(players["recovery"](codes)), precise(real)).clamp_min(1e-12).sqrt()}
         if self._joined(play.progress):
-            # The supervisor learns in the generator's turn alone; here it only tells the embedder what it can foretell.
-            with _still(players["supervisor"]):
-                terms["supervised"] = 0.1 * _foretold(codes, players["supervisor"](codes))
+            # The supervisor learns in the generator's turn; here it only tells the embedder what it can foretell.
+            terms["supervised"] = 0.1 * _foretold(codes, players["supervisor"](codes))
         return terms
+
+    def _supervise(self, play: Play) -> Terms:
+        """The error of what the supervisor foretells of codes that stay as they are (eq. 9)."""
+        with torch.no_grad():
+            codes = play.players["embedder"](play.batch.target.transpose(1, 2))
+        return {"supervised": _foretold(codes, play.players["supervisor"](codes))}
 
     def _codes(self, play: Play) -> tuple[Codes, Codes]:
         """Generated codes as they come, and after the supervisor."""
@@ -140,16 +149,6 @@ class Timegan(Game):
             "generated": _called(_judged(players, codes), real=False),
             "unsupervised": self.gamma * _called(_judged(players, raw), real=False),
         }
-
-
-@contextmanager
-def _still(player: nn.Module) -> Iterator[None]:
-    """No gradient reaches the player by what is computed meanwhile."""
-    learning = [weight for weight in player.parameters() if weight.requires_grad]
-    player.requires_grad_(False)
-    yield
-    for weight in learning:
-        weight.requires_grad_(True)
 
 
 def _judged(players: nn.ModuleDict, codes: Codes) -> Scores:

@@ -3,6 +3,8 @@ import torch
 
 from sparring.errors import RequestError
 from sparring.games.timegan import Timegan, _moments
+from sparring.plan import Plan
+from sparring.planning import phases
 from sparring.types import Batch, DataSpec
 from tests.toys import engine
 
@@ -32,8 +34,20 @@ def test_each_phase_teaches_its_own_players():
     assert all(players == {"supervisor"} for players, _ in seen[2:4])
     assert all(players == set(found.players) for players, _ in seen[4:])
     assert seen[0][1] == {"autoencoder/recovery"}
-    assert seen[2][1] == {"autoencoder/supervised"}
+    assert seen[2][1] == {"supervisor/supervised"}
     assert {"generator/moments", "discriminator/unsupervised"} <= seen[4][1]
+
+
+def test_a_step_of_each_phase_is_measured_and_sees_as_many_items():
+    game = GAME.but(supervised=0.25, joint=0.5)
+    found = phases(game, Plan(steps=8, images_per_step=8))
+    assert list(found.values()) == pytest.approx([0.25, 0.25, 0.5])
+    played = playing(steps=8, supervised=0.25, joint=0.5)
+    images = []
+    for _ in range(8):
+        played.step()
+        images.append(played.images)
+    assert images == [8 * done for done in range(1, 9)]
 
 
 def test_a_discriminator_that_is_ahead_waits():
@@ -46,8 +60,7 @@ def test_a_discriminator_that_is_ahead_waits():
 def test_the_embedder_hears_the_supervisor_but_does_not_teach_it():
     found = playing(joint=0.0, supervised=0.0)
     turn = GAME.but(joint=0.0, supervised=0.0).turns(0)[0]
-    for player in found.players.values():
-        player.requires_grad_(True)
+    found._only_these_learn(turn.learners)
     torch.stack(list(turn.terms(found._play((0, 0, 0), slice(0, 8))).values())).sum().backward()
     assert all(weight.grad is None for weight in found.players["supervisor"].parameters())
     assert all(weight.grad is not None for weight in found.players["embedder"].parameters())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tables import planted
-from test_run import contents
+from toys import contents
 
 from sparring import recipes, session
 from sparring.errors import RequestError

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import sparring
+from sparring.files import write_npz
 from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.model import load
@@ -53,7 +54,9 @@ def _pictures(path: Path) -> None:
 
 
 def _restored(model: sparring.Model, path: Path) -> dict[str, np.ndarray]:
-    return {"pictures": model.apply(np.load(path)[:4])}
+    made = model.apply(np.load(path)[:4])
+    assert isinstance(made, np.ndarray), "pictures in memory stay there"
+    return {"pictures": made}
 
 
 def _rows(path: Path) -> None:
@@ -108,7 +111,7 @@ def _main() -> int:
             proposal = propose(release.data, settings=(*SETTINGS, *release.settings), **release.options)
             limits = Limits(steps=STEPS)
             list(steps(proposal.experiment, "run", limits=limits, material=proposal.material, device="cpu"))
-            np.savez_compressed("made.npz", **release.make(load("run"), Path(release.data)))
+            write_npz(Path("made.npz"), release.make(load("run"), Path(release.data)))
             for path in ("samples", "tensorboard", "timing.jsonl", "lock"):
                 shutil.rmtree(Path("run") / path, ignore_errors=True)
                 (Path("run") / path).unlink(missing_ok=True)

@@ -59,10 +59,12 @@ def small(game):
 def proposed(game, data):
     """What plays the game, by the first task or recipe that does."""
     own = (task for task in Task.parts().values() if task.__module__.startswith("sparring."))
-    for task in (task for task in own if issubclass(task, PictureTask) and type(task().game) is game):
-        if issubclass(task, Restoration) or not task.paired:
-            path = data / ("image.npy" if task.paired else "domains")
-            return propose(str(path), task=task.name, settings=small(task().game))
+    for task in (task for task in own if issubclass(task, PictureTask)):
+        if task.paired and not issubclass(task, Restoration):
+            continue
+        played, path = Task.from_json({"part": task.name}).game, data / ("image.npy" if task.paired else "domains")
+        if type(played) is game:
+            return propose(str(path), task=task.name, settings=small(played))
     for name in sorted(recipes.recipes(), key=lambda name: name != "default"):
         for kind, (reading, facts) in KINDS.items():
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sparring.data import Fault
-from sparring.data.files import is_picture
+from sparring.data.files import is_picture, link_fault
 from sparring.data.stills import ENDINGS, read_still, split_alpha, write_still
 from sparring.errors import DataError, RequestError, SparringError
 from sparring.restoring import Restorer
@@ -19,11 +19,19 @@ MASK = "_mask"
 
 @dataclass(frozen=True)
 class Job:
-    """One picture, where it goes, and its mask."""
+    """One picture, where it goes, and its mask.
+
+    Attributes:
+        source: the picture.
+        target: the file that it becomes.
+        mask: its holes, where it has some.
+        refused: why it is not read; empty where it is.
+    """
 
     source: Path
     target: Path
     mask: Path | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ def apply_files(
         if on_file is not None:
             on_file(job)
         try:
+            if job.refused:
+                raise DataError(job.refused)
             made = restorer.picture(read_still(job.source), None if job.mask is None else read_mask(job.mask))
             write_still(made, job.target)
         except (SparringError, MemoryError, OSError) as error:
@@ -116,6 +126,8 @@ def apply_array(restorer: Restorer, pictures: np.ndarray, mask: np.ndarray | Non
 def plan(inputs: Sequence[str | Path], out: str | Path, mask: str | Path | None = None) -> list[Job]:
     """What is to be done: every picture of the inputs, below ``out`` or as that one file.
 
+    A link that is itself given is followed; one in a folder, or to a mask, that leads out of it is refused by name.
+
     Args:
         inputs: pictures, and folders that are searched for them.
         out: a folder, or, for one picture, a file with an ending of :data:`~sparring.data.stills.ENDINGS`.
@@ -143,8 +155,20 @@ def plan(inputs: Sequence[str | Path], out: str | Path, mask: str | Path | None 
     taken = [target for target in targets if target.resolve() in sources]
     if taken:
         raise RequestError(f"-o {out}: {taken[0]} is an input, which is never overwritten; give another folder")
-    named = _masks(mask)
-    return [Job(source, target, named(source, name)) for (source, name), target in zip(found, targets, strict=True)]
+    named, given = _masks(mask), {Path(path).expanduser() for path in (*inputs, *([] if mask is None else [mask]))}
+    jobs = []
+    for (source, name), target in zip(found, targets, strict=True):
+        holes, root = named(source, name), source.parents[len(name.parts) - 1]
+        within = {source: root} | ({} if holes is None else {holes: root if mask is None else Path(mask).expanduser()})
+        refused = _refusal({path: folder for path, folder in within.items() if path not in given})
+        jobs.append(Job(source, target, holes, refused))
+    return jobs
+
+
+def _refusal(within: dict[Path, Path]) -> str:
+    """Why a file is not read, where one is a link that leads out of its folder; files by path with those folders."""
+    faults = {path: link_fault(path, folder.resolve()) for path, folder in within.items()}
+    return next((f"{path.name} is {fault}" for path, fault in faults.items() if fault), "")
 
 
 def _pictures(entry: Path) -> Iterator[tuple[Path, Path]]:

@@ -7,6 +7,7 @@ from PIL import Image
 import sparring
 from sparring.applying import plan
 from sparring.cli import main
+from sparring.data import Fault
 from sparring.data.stills import Still, read_still, write_still
 from sparring.errors import RequestError
 
@@ -292,3 +293,31 @@ def test_the_same_generator_without_a_discriminator_can_stand_beside(tmp_path):
 def test_a_run_of_another_task_cannot_stand_beside(denoiser, enlarger):
     with pytest.raises(RequestError, match="same task"):
         sparring.load(enlarger).evaluate(beside=denoiser)
+
+
+def test_links_that_lead_out_of_a_folder_are_refused_by_name_and_those_that_are_given_are_followed(
+    denoiser, inpainter, tmp_path
+):
+    outside, inside = tmp_path / "outside", tmp_path / "in"
+    outside.mkdir()
+    inside.mkdir()
+    for path in (outside / "secret.png", inside / "own.png", outside / "holes.png"):
+        write_still(Still(np.full((20, 30, 1), 90, np.uint8)), path)
+    (inside / "a.png").symlink_to(outside / "secret.png")
+    (inside / "b.png").symlink_to(inside / "own.png")
+    done = sparring.load(denoiser).apply(inside, out=tmp_path / "out")
+    assert [path.name for path in done.written] == ["b.png", "own.png"]
+    assert done.failed == (Fault(str(inside / "a.png"), "a.png is a link that leaves the folder"),)
+    (tmp_path / "given").symlink_to(inside)
+    assert sparring.load(denoiser).apply(inside / "a.png", out=tmp_path / "a.png").written == (tmp_path / "a.png",)
+    assert len(sparring.load(denoiser).apply(tmp_path / "given", out=tmp_path / "again").written) == 2
+    (inside / "own_mask.png").symlink_to(outside / "holes.png")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "own_mask.png").symlink_to(outside / "holes.png")
+    for asked in ({}, {"mask": tmp_path / "masks"}):
+        done = sparring.load(inpainter).apply(inside / "own.png", out=tmp_path / "filled", **asked)
+        assert "own_mask.png is a link that leaves the folder" in done.failed[0].reason
+    done = sparring.load(inpainter).apply(
+        inside / "own.png", out=tmp_path / "filled", mask=inside / "own_mask.png", overwrite=True
+    )
+    assert not done.failed

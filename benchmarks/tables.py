@@ -43,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seeds", nargs="+", default=["0"], help="seeds, such as 0 1 2 or 0-2")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of training")
     parser.add_argument("--recipe", default="table", help="recipe")
+    parser.add_argument("--refine", type=int, default=8, help="candidates of a row, for the figures of refined rows")
     parser.add_argument("--set", nargs="*", default=[], dest="settings", help="overrides, for smoke tests")
     parser.add_argument("--rows", type=int, default=0, help="learn from so many rows, for smoke tests; 0: all")
     parser.add_argument("--scratch", type=Path, default=runs.SCRATCH, help="folder for runs")
@@ -73,12 +74,15 @@ def learn(ledger: Ledger, name: str, sides: tuple[Any, Any], *, seed: int, asked
     options = ["--minutes", f"{asked.minutes:g}", "--seed", str(seed), "--recipe", asked.recipe]
     options += [part for setting in asked.settings for part in ("--set", setting)]
     cost = runs.train(str(source), out, *options)
-    made = sparring.load(out).sample(len(train), seed=seed)
-    found = figures(train, test, made, SETS[name].target)
-    title = f"{name}, {asked.recipe}, {asked.minutes:g} minutes"
-    more = cost.summary() | {"steps": sparring.load(out).run.records("log")[-1]["step"]}
-    add(ledger, title, found, count=len(made), seed=seed, minutes=round(cost.minutes, 3), more=more)
-    ledger.add(Measurement(f"{title}: peak memory, GiB", cost.peak / 2**30, seed=seed, minutes=round(cost.minutes, 3)))
+    model, title = sparring.load(out), f"{name}, {asked.recipe}, {asked.minutes:g} minutes"
+    known = {"seed": seed, "minutes": round(cost.minutes, 3)}
+    more = cost.summary() | {"steps": model.run.records("log")[-1]["step"]}
+    for refine in dict.fromkeys((1, asked.refine)):
+        made = model.sample(len(train), seed=seed, refine=refine)
+        found = figures(train, test, made, SETS[name].target)
+        refined = f", 1 of {refine} by a classifier" if refine > 1 else ""
+        add(ledger, title + refined, found, count=len(made), **known, more=more)
+    ledger.add(Measurement(f"{title}: peak memory, GiB", cost.peak / 2**30, **known))
 
 
 def halves(whole: Any, target: str, rows: int) -> tuple[Any, Any]:

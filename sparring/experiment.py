@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparring.data import Dataset, DataSource
+from sparring.data.opening import open_data, read_for
 from sparring.data.reader import Batches, Reader
 from sparring.errors import DataError, RequestError, choices
 from sparring.leaks import refuse_choices, refuse_parts
@@ -219,6 +221,17 @@ def gather_again(experiment: Experiment, codec: Modality) -> Material:
     if experiment.training.privacy is None:
         return gather(experiment.task, read, select_share=share)
     return gather_privately(experiment.task, read, codec, share)
+
+
+def read_alike(experiment: Experiment, codec: Modality, data: str | Path | DataSource) -> Dataset:
+    """Other data, read as an experiment's own were: size, colour, attributes."""
+    task, shape = experiment.task, codec.spec().shape
+    source = read_for(task.source, data if isinstance(data, DataSource) else open_data(str(data)), task.reading)
+    source = experiment.data.alike(source)
+    if len(shape) == 3:
+        wanted = {"size": shape[1:], "color": "grey" if shape[0] == 1 else "rgb"}
+        source = source.but(**{name: value for name, value in wanted.items() if name in type(source).model_fields})
+    return source.load()
 
 
 def gather(task: Task, data: Dataset, modality: Modality | None = None, *, select_share: float = SELECT) -> Material:

@@ -18,15 +18,16 @@ from sparring.chunked import by_chunks
 from sparring.codec import Codec, filled, from_known_addresses, read_experiment
 from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.joining import joined
-from sparring.data.opening import open_data, read_for
 from sparring.enlarged import augment
 from sparring.errors import DataError, RequestError, RunError
 from sparring.evaluation import Evaluation, evaluate
-from sparring.experiment import Experiment, Material, gather_again
+from sparring.experiment import Experiment, Material, gather_again, read_alike
 from sparring.games import Autoencoding
 from sparring.jury import Jury, wished
 from sparring.metrics import Specimens
 from sparring.modalities.asking import Asking
+from sparring.randomness import derive
+from sparring.refining import REFINER_SEED, Refiner, refuse_unrefined
 from sparring.restoring import Restorer, examples
 from sparring.run import Run
 from sparring.sides import Judged
@@ -65,6 +66,7 @@ class Model:
         seed: int = 0,
         condition: Mapping[str, Any] | None = None,
         truncation: float = 1.0,
+        refine: int = 1,
     ) -> Decoded:
         """New items in the form of the data, ``(n, h, w, c)`` integers for pictures.
 
@@ -75,11 +77,14 @@ class Model:
             seed: of latents and of conditions that are not asked for.
             condition: asked attributes, ``{"gender": "female", "age": (30, 40)}``.
             truncation: scale of the latents; below 1 nearer to the mean, less varied.
+            refine: candidates for each row of a table, of which one is taken by the odds that a classifier of real and
+                generated rows gives them; it reads the data that were learned from.
 
         Raises:
-            RequestError: an attribute or value that the model does not know.
+            RequestError: an attribute or value that the model does not know, or items that are not refined.
         """
-        return self.sample_with_conditions(n, seed=seed, condition=condition, truncation=truncation)[0]
+        asked = {"seed": seed, "condition": condition, "truncation": truncation, "refine": refine}
+        return self.sample_with_conditions(n, **asked)[0]
 
     def sample_with_conditions(
         self,
@@ -88,6 +93,7 @@ class Model:
         seed: int = 0,
         condition: Mapping[str, Any] | None = None,
         truncation: float = 1.0,
+        refine: int = 1,
     ) -> tuple[Decoded, dict[str, np.ndarray]]:
         """New items as :meth:`sample` gives them, with the attributes that each was made for, ``(n,)`` each."""
         if isinstance(self.experiment.task, PictureTask):
@@ -98,17 +104,27 @@ class Model:
             raise RequestError(f"n = {n}: at least one item must be asked for")
         if not truncation > 0:
             raise RequestError(f"truncation = {truncation}: must be above 0")
+        refuse_unrefined(refine, rows=bool(self.modality.described()), privacy=self.experiment.training.privacy)
         requests, parts, found = dict(condition or {}), [], []
         game = self.experiment.task.game
         for start in range(0, n, BLOCK):
             numbers = range(start, min(n, start + BLOCK))
-            latents = game.truncated(game.draw(seed, numbers), truncation)
             drawn = self.asking.draw(seed, numbers, requests)
-            made = sample(game, self._players, drawn.encoded, latents, self.modality.at_once)
-            parts.append(self.modality.finished(made.value, requests))
+            made = []
+            for own in [seed, *(derive(seed, "candidate", number) for number in range(1, refine))]:
+                latents = game.truncated(game.draw(own, numbers), truncation)
+                items = sample(game, self._players, drawn.encoded, latents, self.modality.at_once)
+                made.append(self.modality.finished(items.value, requests))
+            parts.append(made[0] if refine == 1 else self._refiner.chosen(made, seed, numbers))
             found.append(drawn.columns)
         columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         return self.modality.joined(parts), columns
+
+    @cached_property
+    def _refiner(self) -> Refiner:
+        material = gather_again(self.experiment, self.modality)
+        train = material.splits.train
+        return Refiner.of(material.data.items[train], self.sample(len(train), seed=REFINER_SEED))
 
     def restorer(self, **asked: Any) -> Restorer:
         """What restores or translates pictures; ``asked`` are ``tile``, ``seed``, ``strength`` and ``scale`` of it.
@@ -210,15 +226,7 @@ class Model:
             RequestError: there are no such data.
             DataError: they cannot be used.
         """
-        own = self.experiment.data
-        task = self.experiment.task
-        source = read_for(task.source, data if isinstance(data, DataSource) else open_data(str(data)), task.reading)
-        source = own.alike(source)
-        shape = self.modality.spec().shape
-        if len(shape) == 3:
-            wanted = {"size": shape[1:], "color": "grey" if shape[0] == 1 else "rgb"}
-            source = source.but(**{name: value for name, value in wanted.items() if name in type(source).model_fields})
-        return source.load()
+        return read_alike(self.experiment, self.modality, data)
 
     def evaluate(  # noqa: PLR0913
         self,

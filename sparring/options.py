@@ -101,6 +101,9 @@ class Asked:
     truncation: Annotated[float | None, Parameter(metavar="X", help="below 1: nearer to the mean and less varied")] = (
         None
     )
+    refine: Annotated[
+        int | None, Parameter(metavar="K", help="of K candidates for each row of a table, one that is likely real")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

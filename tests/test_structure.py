@@ -74,6 +74,7 @@ FLOORS = {
             "lots",
             "augmenting",
             "enlarged",
+            "refining",
         ],
         7,
     ),

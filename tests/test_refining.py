@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.tables import planted
 
 import sparring
 from sparring.cli import main
@@ -10,6 +9,7 @@ from sparring.metrics import Evidence
 from sparring.metrics.efficacy import Detection
 from sparring.privacy import Privacy
 from sparring.refining import Refiner, drawn, refuse_unrefined
+from tests.tables import planted
 
 
 def test_candidates_are_drawn_by_their_odds():

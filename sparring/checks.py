@@ -209,7 +209,8 @@ def _repetitions(read: Dataset, duplicates: list[np.ndarray], leaks: list[np.nda
         yield f"{spare:,} {said} exactly ({named}); repeated items are learned by heart sooner"
     if leaks:
         named = "; ".join(" = ".join(names[:_NAMED]) for names in _names(read, leaks[:_NAMED]))
-        yield f"{len(leaks):,} items of the test split are in the training data too ({named}); numbers will flatter"
+        said = "item of the test split is" if len(leaks) == 1 else "items of the test split are"
+        yield f"{len(leaks):,} {said} in the training data too ({named}); take them out of one of both"
 
 
 def _emptiness(read: Dataset, blank: list[int]) -> Iterator[str]:

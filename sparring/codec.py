@@ -1,6 +1,7 @@
 """The codec of a run: how items, conditions and given pictures are encoded; and the players that fit it."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -20,6 +21,8 @@ from sparring.types import DataSpec
 
 LARGEST = 2**16
 """No whole number of a game is larger in a run that is opened: width, depth, latent."""
+SPLITS = "splits.json"
+"""Counts and hashes of a private run's splits, which tell of rows and stay with its data."""
 
 
 class Codec(Part):
@@ -76,6 +79,14 @@ def read_experiment(run: Run) -> Experiment:
         if isinstance(value, int) and abs(value) > LARGEST:
             raise RunError(f"{run.experiment}: {'.'.join(path)} = {value:.6g} is beyond {LARGEST}; it is no run's")
     return experiment
+
+
+def splits_of(run: Run, experiment: Experiment) -> Any:
+    """Count and hash of each split that a run was begun with; None where it is private and they are not beside it."""
+    if experiment.training.privacy is None:
+        return run.read(run.experiment).get("splits")
+    path = run.data / SPLITS
+    return run.read(path) if path.is_file() else None
 
 
 def from_known_addresses(experiment: Experiment) -> Experiment:

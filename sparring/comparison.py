@@ -1,7 +1,8 @@
 """Comparison: several runs by the same features, against the same held-back items, and which differences are real."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sparring.metrics.features import FittedFeatures
 from sparring.metrics.psnr import Psnr
 from sparring.modalities.image import Image
 from sparring.model import EVALUATION_SEED, Model, load
+from sparring.reference import changed, fair
 from sparring.restoring import beside
 from sparring.sheets import Captioned, write_sheets
 from sparring.sides import Eyes, Labelled, take, taught
@@ -157,6 +159,8 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: boo
     material = gather_again(first.experiment, first.modality)
     if not len(material.splits.report):
         raise DataError(f"{first.run.folder}: too few items to hold any back, so that nothing can be compared honestly")
+    moved = changed(first.run, first.experiment, material)
+    material, said = fair(material, _foreign(models))
     bench = _Bench(first, material, count)
     made = {name: bench.judged(model) for name, model in models.items()}
     numbers, differences, floors = bench.measure(made)
@@ -167,9 +171,8 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: boo
         differences += _differences(name, number, rebuilt)
     facts = {name: _facts(model) for name, model in models.items()}
     rows = {title: {name: facts[name][title] for name in models} for title in next(iter(facts.values()))}
-    return Comparison(
-        tuple(models), rows, numbers, floors, tuple(differences), bench.protocol | _foreign(models), bench.refused
-    )
+    protocol = bench.protocol | said | moved
+    return Comparison(tuple(models), rows, numbers, floors, tuple(differences), protocol, bench.refused)
 
 
 def _differences(name: str, number: str, taken: Taken) -> list[Difference]:
@@ -248,11 +251,11 @@ def _refuse_unlike(models: dict[str, Model]) -> None:
             )
 
 
-def _foreign(models: dict[str, Model]) -> dict[str, str]:
-    """Which runs learned from other items than the first, for whom the reference may be less fair."""
+def _foreign(models: dict[str, Model]) -> dict[str, Callable[[], Material]]:
+    """The runs that learned from other items than the first, with what reads these."""
     splits = {name: model.run.read(model.run.experiment)["splits"]["train"]["hash"] for name, model in models.items()}
-    others = [name for name, split in splits.items() if split != next(iter(splits.values()))]
-    return {"learned_from_other_items": ", ".join(others)} if others else {}
+    own = next(iter(splits.values()))
+    return {n: partial(gather_again, m.experiment, m.modality) for n, m in models.items() if splits[n] != own}
 
 
 def _facts(model: Model) -> dict[str, str]:

@@ -93,8 +93,9 @@ def split(data: Dataset, select_share: float = SELECT) -> Splits:
     """Splits by content: equal items fall into the same split, whatever their order or number.
 
     The data may say themselves what each item is for. With an official test split, that is *report*, and a sixth of
-    the rest, at most as many, is *select*; else 10 % are held back to report on, and so many to choose by. Fewer than
-    :data:`HOLD_BACK_FROM` items are all learned from, and so are those of which most are equal.
+    the rest, at most as many, is *select*; what equals a test item is learned from no more. Else 10 % are held back to
+    report on, and so many to choose by. Fewer than :data:`HOLD_BACK_FROM` items are all learned from, and so are those
+    of which most are equal.
 
     Args:
         data: the data set.
@@ -106,15 +107,38 @@ def split(data: Dataset, select_share: float = SELECT) -> Splits:
         return Splits(train, select, report)
     if len(data) < HOLD_BACK_FROM:
         return Splits(rows, rows[:0], rows[:0])
-    official = data.test is not None and bool(data.test.any()) and not bool(data.test.all())
-    if official:
-        assert data.test is not None
-        learn, report = rows[~data.test], rows[data.test]
+    official = _official(data)
+    if official is not None:
+        learn, report = official
         select, train = _lowest(learn, data.digests, min(len(report), len(learn) // 6))
         return Splits(train, select, report)
     report, rest = _lowest(rows, data.digests, int(len(rows) * REPORT))
     select, train = _lowest(rest, data.digests, int(len(rows) * select_share))
     return Splits(train, select, report)
+
+
+def _official(data: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows to learn from and those of the official test split; None where there is none that can be kept.
+
+    What is to be learned from and equals a test item is in neither: a floor would be too low by it, and the audit take
+    it for held back. Where that is most of it, the split parts nothing.
+    """
+    if data.test is None or not data.test.any():
+        return None
+    learn = np.flatnonzero(~np.isin(data.digests, data.digests[data.test]))
+    return (learn, np.flatnonzero(data.test)) if 2 * len(learn) > (~data.test).sum() else None
+
+
+def _told(data: Dataset) -> tuple[str, ...]:
+    """What is said of items that are in the official test split and beside it; nothing where there are none."""
+    if data.test is None or data.uses is not None or len(data) < HOLD_BACK_FROM:
+        return ()
+    equal = int((np.isin(data.digests, data.digests[data.test]) & ~data.test).sum())
+    if not equal:
+        return ()
+    if _official(data) is None:
+        return ("most items equal one of the official test split, which is not kept: all are split by their content",)
+    return (f"items to learn from that equal one of the official test split, and are left out: {equal:,}",)
 
 
 def split_by_row(data: Dataset, select_share: float = SELECT) -> Splits:
@@ -258,7 +282,7 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None, *, selec
     given = None
     if task.translates and data.given is not None:
         given = Modality.find(data.modality).fit(data.given)
-    splits = split(data, select_share)
+    splits, data = split(data, select_share), replace(data, notes=(*data.notes, *_told(data)))
     if not asked or modality.askable():
         return Material(data, splits, modality, None, None, task, given)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})

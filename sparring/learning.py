@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from sparring.codec import Codec, read_experiment
+from sparring.codec import SPLITS, Codec, read_experiment
 from sparring.errors import RequestError, RunError
 from sparring.experiment import REPORT, Experiment, Material, gather, gather_privately, private_codec
 from sparring.leaks import refuse_selection
@@ -27,8 +27,6 @@ from sparring.provenance import provenance
 from sparring.run import Run
 from sparring.session import Record, Session
 from sparring.stored import listed
-
-_SPLITS = "splits.json"
 
 
 def steps(  # noqa: PLR0913
@@ -174,7 +172,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
                 f"{run.folder} cannot go on: its secret is not the one that it was begun with, or its data or budget "
                 "changed; give the same, or --overwrite"
             )
-        _refuse_another(run, described, run.read(run.data / _SPLITS) if private else None)
+        _refuse_another(run, described, run.read(run.data / SPLITS) if private else None)
         return
     if overwrite:
         path, key = getattr(experiment.data, "path", None), secret(run.data) if private else None
@@ -183,7 +181,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
             keep_secret(run.data, key)
     if private:
         # Counts and hashes tell of rows: they stay with the data.
-        run.write(run.data / _SPLITS, described["splits"])
+        run.write(run.data / SPLITS, described["splits"])
     table = None
     if material.conditions is not None:
         table = ConditionTable.of(material.conditions, material.columns(material.splits.train))

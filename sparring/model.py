@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from sparring.archive import keep, weights_of
 from sparring.augmenting import Augmented
 from sparring.best import told_of_best
 from sparring.chunked import by_chunks
-from sparring.codec import Codec, filled, from_known_addresses, read_experiment
+from sparring.codec import Codec, filled, from_known_addresses, read_experiment, splits_of
 from sparring.data import Dataset, DataSource, Decoded
-from sparring.data.joining import joined
 from sparring.enlarged import augment
-from sparring.errors import DataError, RequestError, RunError
+from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation, evaluate
 from sparring.experiment import Experiment, Material, gather_again, read_alike
 from sparring.games import Autoencoding
@@ -27,6 +26,7 @@ from sparring.jury import Jury, wished
 from sparring.metrics import Specimens
 from sparring.modalities.asking import Asking
 from sparring.randomness import derive
+from sparring.reference import changed, fair, in_place
 from sparring.refining import REFINER_SEED, Refiner, refuse_unrefined
 from sparring.restoring import Restorer, examples
 from sparring.run import Run
@@ -241,19 +241,18 @@ class Model:
         """Judges the model, as :func:`sparring.evaluate` does."""
         if count is not None and count < 1:
             raise RequestError(f"count = {count}: at least one generated item must be asked for")
-        material = self._material(against)
+        rival = None if beside is None else self._rival(beside)
+        material, said = self._reference(against, rival)
         there = len(material.splits.report)
         if isinstance(self.experiment.task, PictureTask) and there < (count or 0):
             raise RequestError(f"count = {count}: {there} pictures are held back to be restored; ask for no more")
         jury = Jury.of(self.experiment.task, material.data, **wished(metrics, features, weights), count=count)
         threshold = self.experiment.task.game.threshold()
-        rival = None if beside is None else self._rival(beside)
         others = {} if rival is None else {rival.run.folder.name: lambda n: rival.specimens(material, n)}
         seed = None if isinstance(self.experiment.task, PictureTask) else EVALUATION_SEED
         judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others, seed)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
-        split = "report" if against is None else f"all of {against}"
-        found = replace(found, protocol=found.protocol | {"reference_split": split} | self._which())
+        found = replace(found, protocol=found.protocol | said | self._which())
         usual = not metrics and all(asked is None for asked in (against, count, features, weights, beside))
         if usual and not self.best:
             keep(self.run, found)
@@ -297,18 +296,18 @@ class Model:
     def _knows(self, columns: Mapping[str, np.ndarray]) -> bool:
         return all(title in columns for title in self.asking.titles())
 
-    def _material(self, against: str | Path | DataSource | None) -> Material:
-        """The run's own data, or other data all of which are held back."""
-        own = gather_again(self.experiment, self.modality)
-        if against is None:
-            return own
-        other = self.read(against)
-        if other.items.shape[1:] != own.data.items.shape[1:]:
-            raise DataError(
-                f"{against} holds items of {other.items.shape[1:]}, the run's are {own.data.items.shape[1:]}"
-            )
-        rows = np.arange(len(other)) + len(own.data)
-        return replace(own, data=joined(own.data, other), splits=replace(own.splits, report=rows), encoded=None)
+    def _reference(self, against: Any, rival: "Model | None") -> tuple[Material, dict[str, str]]:
+        """The run's own data, or other data all of which are held back, and what a protocol says of them."""
+        material = gather_again(self.experiment, self.modality)
+        said = {"reference_split": "report"} | changed(self.run, self.experiment, material)
+        if against is not None:
+            material, more = in_place(material, self.read(against), str(against))
+            said |= more
+        if rival is not None and splits_of(rival.run, rival.experiment) != splits_of(self.run, self.experiment):
+            theirs = partial(gather_again, rival.experiment, rival.modality)
+            material, more = fair(material, {rival.run.folder.name: theirs})
+            said |= more
+        return material, said
 
     def _with_discriminator(self) -> nn.ModuleDict:
         """All players, the learning ones from the newest checkpoint."""

@@ -64,6 +64,7 @@ FLOORS = {
             "advice",
             "sides",
             "counts",
+            "reference",
             "bench",
             "jackknife",
             "audit",

@@ -171,8 +171,16 @@ class Gauge:
         """
         learned, held = scores if scores is not None and self.held else (None, None)
         train, test = replace(self.train, scores=learned), replace(self.test, scores=held)
-        usual = Entrants(self.eyes(made), train if self.held else None)
-        found = _rows(self.jury.metrics, train, test, lambda metric: usual.even(metric, train, test), self.eyes)
+        alone = Entrants(self.eyes(made))
+        usual = replace(alone, floor=train) if self.held else alone
+        # The floor is here of training items, which are no floor of a number that is itself of them.
+        found = _rows(
+            self.jury.metrics,
+            train,
+            test,
+            lambda metric: (usual if metric.judging else alone).even(metric, train, test),
+            self.eyes,
+        )
         counts = told(found.taken.items(), len(made))
         return Evaluation(tuple(found.rows), {**self.protocol, "generated": len(made), **counts}, found.refused)
 
@@ -282,7 +290,7 @@ def _rows(
 def _beside(metric: Metric, train: Evidence, test: Evidence, asked: Entrants) -> dict[str, dict[str, float]]:
     """The metric's numbers of the floor and of all others, by the number's and their name."""
     if not metric.judging:
-        return {}
+        return _unlearned(metric, test, asked)
     others = {} if asked.floor is None else {"floor": asked.floor}
     others |= asked.others if metric.compared else {}
     found: dict[str, dict[str, float]] = {}
@@ -291,6 +299,14 @@ def _beside(metric: Metric, train: Evidence, test: Evidence, asked: Entrants) ->
             for name, reading in metric(train, test, other).items():
                 found.setdefault(name, {})[title] = reading.value
     return found
+
+
+def _unlearned(metric: Metric, test: Evidence, asked: Entrants) -> dict[str, dict[str, float]]:
+    """The floor of a number of real items alone: held-back ones in the place of those that were learned from."""
+    held = asked.floor
+    if held is None or metric.refusal(held, test, asked.fake) is not None:
+        return {}
+    return {name: {"floor": reading.value} for name, reading in metric(held, test, asked.fake).items()}
 
 
 def _title(metric: Metric, number: str, fitted: FittedFeatures | None) -> str:

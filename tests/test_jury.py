@@ -10,13 +10,15 @@ from sparring.baselines import Baseline
 from sparring.data.images import digests
 from sparring.data.synthetic import Ring
 from sparring.errors import RequestError
-from sparring.evaluation import Evaluation, Row, evaluate, quick
+from sparring.evaluation import Evaluation, Gauge, Row, evaluate, quick
 from sparring.experiment import Material, gather
 from sparring.jury import Jury, wished
 from sparring.metrics import Evidence, Metric, Reading, Specimens
 from sparring.metrics.features.classifier import Classifier
 from sparring.metrics.features.random_conv import RandomConv
+from sparring.metrics.membership import Membership, leak
 from sparring.metrics.modes import MixtureModes
+from sparring.randomness import derive
 from sparring.sides import Judged
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
@@ -180,3 +182,19 @@ def test_features_and_their_weights_are_called_by_name(tmp_path):
     for features in (None, "random-conv"):
         with pytest.raises(RequestError, match="name the features that they are of"):
             wished([], features, tmp_path)
+
+
+def test_the_floor_of_membership_is_that_of_held_back_items_in_the_place_of_training_ones(ring):
+    """So a reference of other items than the training split, as an official one may be, is not taken for a leak."""
+    train, select, report = (ring.data.items[rows] for rows in vars(ring.splits).values())
+    judged = Judged(lambda n: Specimens(train[:n]), lambda side: side.items[:, 0].astype(float))
+    found = {row.name: row for row in evaluate(judged, ring, Jury((Membership(),), ())).rows}
+    sides = [side[:, 0].astype(float) for side in (select, report)]
+    expected = leak(*sides, derive(0, Membership.name))
+    assert {name: row.floor for name, row in found.items()} == {
+        f"membership-{name}": reading.value for name, reading in expected.items()
+    }
+    gauge = Gauge(Generation(), ring, count=100)
+    while_training = {row.name: row.floor for row in gauge(Specimens(train[:100]), (sides[0], sides[1])).rows}
+    assert while_training["membership-auc"] is None
+    assert while_training["kid[identity]"] is not None

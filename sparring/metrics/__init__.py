@@ -136,7 +136,8 @@ class Metric(Part):
         paired: whether it compares each item with its truth, which generation has not.
         quick: whether it is among the few that are taken while training.
         compared: whether baselines are measured beside it; not where that would take too long.
-        judging: whether it looks at the judged items; a number of real items alone has neither floor nor baselines.
+        judging: whether it looks at the judged items; a number of real items alone has no baselines, and its floor is
+            that of held-back items in the place of those that were learned from.
         classed: whether it asks for the class of each item by a classifier of the data's own labels.
         plenty: whether it takes as many judged items as the model learned from, not as many as the reference holds.
         learns: whether it learns from the judged items: its floor is then that of what the model learned from.

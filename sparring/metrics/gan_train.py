@@ -19,6 +19,7 @@ _MOST_PASSES = 60
 class GanTest(Metric):
     """A classifier of real training items, tested on generated ones: are they of the class that was asked for?"""
 
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
     featured: ClassVar[bool] = False
     rank: ClassVar[int | None] = 51
     depends_on_count: ClassVar[bool] = False

@@ -12,6 +12,20 @@ _SIZE = (5.2, 3.0)
 _LINE, _BAND, _FLOOR, _MARK = "#1f5fa8", "#1f5fa833", "#b0413e", "#7a4a00"
 _SPAN = 100.0
 """How many times the least value the greatest is from which on an axis is logarithmic."""
+_UNITS = {
+    **dict.fromkeys(("frechet", "kid", "FID"), "squared distance"),
+    **dict.fromkeys(("precision", "recall", "coverage"), "share of items"),
+    "density": "items a surrounding, over k",
+    "membership-auc": "chance (.5 is fair)",
+    "membership-tpr": "share of training items (.01 is fair)",
+    "psnr": "dB",
+    "sharpness": "ratio to real items",
+    **dict.fromkeys(("marginal-distance", "pair-distance"), "distance, 0 to 1"),
+    **dict.fromkeys(("autocorrelation", "cross-correlation"), "difference of correlations"),
+    "channel-wasserstein": "deviations of a channel",
+    "spectrum-error": "decades of power",
+}
+"""Units by the beginning of a number's name."""
 
 
 class Mark(NamedTuple):
@@ -45,7 +59,8 @@ def require_plots() -> None:
 def line(drawn: Line, marks: Sequence[Mark] = ()) -> str:
     """A line as a picture for a page."""
     figure, axes = _begun(drawn.title, drawn.unit, drawn.y)
-    axes.plot(drawn.x, drawn.y, color=_LINE, linewidth=1.2)
+    # A line of a single point is none.
+    axes.plot(drawn.x, drawn.y, color=_LINE, linewidth=1.2, marker="o" if len(drawn.x) == 1 else None, markersize=3)
     _mark(axes, marks)
     return _finished(figure)
 
@@ -53,7 +68,7 @@ def line(drawn: Line, marks: Sequence[Mark] = ()) -> str:
 def curve(drawn: Curve, images_per_step: int, marks: Sequence[Mark] = ()) -> str:
     """A number over the run, its 95 % interval as a band and its floor as a line."""
     known = [*drawn.values, *([drawn.floor] if drawn.floor is not None else [])]
-    figure, axes = _begun(drawn.name, _unit(drawn), known)
+    figure, axes = _begun(drawn.name, unit_of(drawn.name), known)
     x = [step * images_per_step for step in drawn.steps]
     axes.plot(x, drawn.values, color=_LINE, marker="o", markersize=3, linewidth=1.2, label="generated")
     axes.set_xlim(left=0)
@@ -79,17 +94,10 @@ def _mark(axes: Any, marks: Sequence[Mark]) -> None:
         axes.text(x, 1.0, ",".join(labels), transform=place, fontsize=8, color=_MARK, ha="right", va="top")
 
 
-def _unit(drawn: Curve) -> str:
-    kind = drawn.name.partition("[")[0]
-    if kind in ("frechet", "kid"):
-        return "squared distance"
-    if kind in ("precision", "recall", "density", "coverage"):
-        return "share of items"
-    if kind.endswith("auc"):
-        return "chance (.5 is fair)"
-    if kind.startswith("psnr"):
-        return "dB"
-    return "ratio" if kind == "sharpness" else "value"
+def unit_of(number: str) -> str:
+    """What a number is in, for the axis of its figure."""
+    kind = number.partition("[")[0]
+    return next((unit for start, unit in _UNITS.items() if kind.startswith(start)), "value")
 
 
 def _begun(title: str, unit: str, values: Sequence[float]) -> tuple[Any, Any]:

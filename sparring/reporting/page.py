@@ -18,6 +18,7 @@ h1 { font-size: 1.7rem; margin: .5rem 0; } h2 { font-size: 1.25rem; margin: 2rem
 p { max-width: 75ch; }
 .grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); }
 @media (min-width: 800px) { .broad { grid-column: span 2; } }
+@media (max-width: 799px) { .broad .wide img { max-width: 700px; } }
 figure { margin: 0; } figcaption { color: #4a545e; font-size: .875rem; }
 img { max-width: 100%; height: auto; display: block; image-rendering: auto; }
 .wide { overflow-x: auto; }
@@ -91,8 +92,10 @@ def _figures(shown: Sequence[Figure]) -> str:
 
 def _figure(shown: Figure) -> str:
     said = escape(shown.caption)
-    kind = ' class="broad"' if shown.broad else ""
-    return f'<figure{kind}><img src="{shown.source}" alt="{said}"><figcaption>{said}</figcaption></figure>'
+    picture = f'<img src="{shown.source}" alt="{said}">'
+    if shown.broad:  # whose letters are too small where it does not fit: it is moved beneath the window there
+        return f'<figure class="broad"><div class="wide">{picture}</div><figcaption>{said}</figcaption></figure>'
+    return f"<figure>{picture}<figcaption>{said}</figcaption></figure>"
 
 
 def _numbers(story: Story) -> str:
@@ -118,7 +121,15 @@ def _rows(found: Evaluation, *, audit: bool) -> str:
 
 def _said(found: Evaluation) -> str:
     refused = "".join(f"<p>{escape(name)}: not taken, {escape(why)}</p>" for name, why in found.refused.items())
-    return f"{refused}<p>{escape(found.how())}.</p>"
+    return f"{refused}<p>{escape(found.how())}.</p>{_protocols(found)}"
+
+
+def _protocols(found: Evaluation) -> str:
+    """How each metric was taken, word for word, to be opened."""
+    taken = found.protocol.get("metrics")
+    told = taken.items() if isinstance(taken, dict) else ()
+    rows = {str(name): str(said.get("how", "")) for name, said in told if isinstance(said, dict)}
+    return f"<details><summary>how each was taken</summary>{_table(rows)}</details>" if rows else ""
 
 
 def _audit(story: Story) -> str:

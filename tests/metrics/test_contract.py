@@ -17,6 +17,7 @@ from sparring.metrics.features import Features, FittedFeatures
 from sparring.metrics.features.classifier import Classifier
 from sparring.metrics.gan_train import GanTrain
 from sparring.metrics.modes import MixtureModes, StackedModes
+from sparring.reporting.figures import unit_of
 
 RING = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(8) * np.pi / 4)
 SETTINGS = {
@@ -114,6 +115,11 @@ class TestEveryMetric:
     def test_the_documents_explain_every_number_of_it(self, metric):
         for name in every_number(metric, *[evidence(200, seed) for seed in range(3)]):
             assert any(_names(told, name) for told in EXPLAINED), f"docs/metrics.md does not tell of {name}"
+
+    def test_a_figure_says_what_its_numbers_are_in_where_they_are_taken_while_training(self, metric):
+        if metric.quick:
+            named = every_number(metric, *[evidence(200, seed) for seed in range(3)])
+            assert [name for name in named if unit_of(name) == "value"] == []
 
     def test_it_survives_json(self, metric):
         assert Metric.from_json(json.loads(json.dumps(metric.to_json()))) == metric

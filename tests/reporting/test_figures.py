@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("matplotlib")
-from sparring.reporting.figures import curve
+from sparring.reporting.figures import Line, curve, line
 from sparring.reporting.findings import Curve
 from sparring.reporting.story import _shrunk, _speed
 
@@ -42,3 +42,8 @@ def test_the_speed_of_the_few_last_steps_is_left_out_beside_others():
     assert _speed(timing, seen, 5).y == [100.0, 110.0]
     assert _speed(timing[2:], seen, 5).y == [9000.0]
     assert _speed([], seen, 5) is None
+
+
+def test_a_line_of_one_reading_is_a_point_that_can_be_seen():
+    drawn = [base64.b64decode(line(Line("gap", "share", x, x)).partition(",")[2]).decode() for x in ([1.0], [1.0, 2.0])]
+    assert ["fill: #1f5fa8" in svg for svg in drawn] == [True, False]

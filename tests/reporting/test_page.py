@@ -3,16 +3,19 @@ import json
 import re
 import shutil
 import sys
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sparring
+from sparring.archive import keep, kept
 from sparring.cli import main
 from sparring.data.opening import open_data
 from sparring.errors import MissingExtra
 from sparring.reporting import report
+from sparring.run import Run
 
 pytest.importorskip("matplotlib")
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16", "training.measure=16")
@@ -51,6 +54,10 @@ def test_the_page_tells_everything_of_the_run(page, run):
     over = text.partition("<h2>Numbers over the run</h2>")[2].partition("</section>")[0]
     assert "floor: the same number for " in over
     assert "training items; features random-conv" in over
+    numbers = text.partition("<h2>Numbers</h2>")[2].partition("</section>")[0]
+    assert "<summary>how each was taken</summary>" in numbers
+    for metric in kept(Run(run)).protocol["metrics"].values():
+        assert escape(metric["how"]) in numbers
     assert (run / "suspects.png").is_file()
 
 
@@ -109,25 +116,55 @@ def test_where_nothing_is_held_back_no_floor_is_drawn_and_the_page_says_why(tmp_
     assert "reference 60 of train" in over
 
 
-def test_a_restoration_shows_its_best_median_and_worst_cases(tmp_path):
+SMALL = ("network.width=4", "network.blocks=1", "network.judge.width=4")
+
+
+def _restoration(folder):
     source = np.random.default_rng(0)
     pictures = np.kron(source.integers(0, 256, (150, 4, 4, 3)), np.ones((1, 4, 4, 1))).astype(np.uint8)
-    small = ("network.width=4", "network.blocks=1", "network.judge.width=4")
-    sparring.train(pictures, task="denoising", settings=(*FIXED, *small), steps=2, out=tmp_path / "run")
-    text = text_of(report(tmp_path / "run"))
+    sparring.train(pictures, task="denoising", settings=(*FIXED, *SMALL), steps=2, out=folder)
+
+
+def _table(folder):
+    source = np.random.default_rng(0)
+    rows = [f"{source.integers(20, 60)},{source.choice(['red', 'green'])}" for _ in range(240)]
+    (folder.parent / "rows.csv").write_text("\n".join(["age,colour", *rows]) + "\n")
+    sparring.train(folder.parent / "rows.csv", settings=("training.batch=20", "network.width=8"), steps=1, out=folder)
+
+
+def _autoencoder(folder):
+    pictures = open_data("digits").load().items[np.arange(240)]
+    sparring.train(pictures, recipe="vae", settings=(*FIXED, "generator_width=4"), steps=2, out=folder)
+
+
+def _series(folder):
+    windows = np.random.default_rng(0).normal(size=(240, 12, 2)).cumsum(1).astype(np.float32)
+    model = sparring.train(windows, modality="series", settings=("network.width=8", *FIXED), steps=2, out=folder)
+    # Some minutes' worth of judges say nothing of the page.
+    keep(Run(folder), model.evaluate(metrics=["autocorrelation", "channel-wasserstein", "spectrum", "nearest-window"]))
+
+
+KINDS = {"restoration": _restoration, "table": _table, "autoencoder": _autoencoder, "series": _series}
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Pages of runs of other kinds."""
+    folder = tmp_path_factory.mktemp("others")
+    for kind, trained in KINDS.items():
+        trained(folder / kind)
+    return {kind: report(folder / kind) for kind in KINDS}
+
+
+def test_a_restoration_shows_its_best_median_and_worst_cases(others):
+    text = text_of(others["restoration"])
     for word in ("the best of", "the median of", "the worst of", "what was given, what was made, the truth", "psnr",
                  "The same inputs over the run"):  # fmt: skip
         assert word in text
 
 
-def test_a_preview_of_rows_is_of_many_and_says_how_it_is_read(tmp_path):
-    source = np.random.default_rng(0)
-    rows = [f"{source.integers(20, 60)},{source.choice(['red', 'green'])}" for _ in range(240)]
-    (tmp_path / "rows.csv").write_text("\n".join(["age,colour", *rows]) + "\n")
-    sparring.train(
-        tmp_path / "rows.csv", settings=("training.batch=20", "network.width=8"), steps=1, out=tmp_path / "run"
-    )
-    text = text_of(report(tmp_path / "run"))
+def test_a_preview_of_rows_is_of_many_and_says_how_it_is_read(others):
+    text = text_of(others["table"])
     assert "<figcaption>1,000 generated items, seed 0, not chosen; how often each column holds" in text
     assert text.count('<figure class="broad">') == 3
     copies = text.partition("<h2>Copies and leaks</h2>")[2].partition("</section>")[0]
@@ -172,21 +209,23 @@ def browser():
         opened.close()
 
 
+@pytest.mark.parametrize("kind", ["picture", *KINDS])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_a_browser_shows_the_page_without_a_fault(browser, page, width):
+def test_a_browser_shows_the_page_without_a_fault(browser, page, others, width, kind):
+    shown = page if kind == "picture" else others[kind]
     complaints, requests = [], []
     view = browser.new_page(viewport={"width": width, "height": 900})
     view.on("console", lambda message: complaints.append(message.text))
     view.on("pageerror", lambda error: complaints.append(str(error)))
     view.on("request", lambda request: requests.append(request.url))
-    view.goto(page.as_uri())
+    view.goto(shown.as_uri())
     view.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     pictures = view.evaluate(
         "Promise.all([...document.images].map(async i => "
-        "{ await i.decode(); return [i.naturalWidth, i.clientWidth]; }))"
+        "{ await i.decode(); return [i.naturalWidth, i.clientWidth, i.closest('.wide') !== null]; }))"
     )
-    assert len(pictures) > 12
-    assert all(natural > 0 and 0 < shown <= width for natural, shown in pictures)
+    assert len(pictures) > (12 if kind == "picture" else 6)
+    assert all(min(natural, drawn) > 0 and (drawn <= width or moved) for natural, drawn, moved in pictures)
     # What is wider than the window may scroll inside of its own box, and nothing else.
     overflowing = view.evaluate(
         "[...document.querySelectorAll('body *')].filter(e => !e.closest('.wide, pre') &&"

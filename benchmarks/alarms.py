@@ -114,11 +114,11 @@ def engine(proposal: Proposal) -> Engine:
 def watched(
     playing: Engine, length: int, *, every: int, detectors: Sequence[str] = tuple(d.name for d in EVERY)
 ) -> tuple[dict[str, int], list[Signs]]:
-    """The first alarm of each detector, by its step, and what was observed."""
+    """The first alarm of each of the recipe's detectors, by its step, and what was observed."""
     history: list[Signs] = []
     found: dict[str, int] = {}
     for step in _steps(playing, length, every, history):
-        for detector in EVERY:
+        for detector in playing.training.watch:
             if detector.name in detectors and detector.name not in found and detector(history):
                 found[detector.name] = step
     return found, history
@@ -151,8 +151,8 @@ EXTREMES: dict[str, Callable[[Sequence[float]], float]] = {
 
 def delay(case: Case, name: str, failure: Callable[[Engine], None], scratch: Path, *, every: int = 10) -> int:
     """Observations from planting a failure to its alarm; a large number where there is none."""
-    detector = next(d for d in EVERY if d.name == name)
     playing, history = engine(case.proposed(0, scratch)), list[Signs]()
+    detector = next(d for d in playing.training.watch if d.name == name)
     for _ in _steps(playing, every * HEALTHY, every, history):
         pass
     failure(playing)

@@ -63,13 +63,16 @@ def main(argv: Sequence[str]) -> int:
     for name in asked.only:
         case, out = CASES[name], asked.scratch / "estimates" / name.replace(", ", "-").replace(" ", "-")
         told = estimate(case)
-        each = told["seconds"] / told["steps"]
-        count = max(40, min(told["steps"], round(asked.seconds / each)))
+        count = max(40, min(told["steps"], round(asked.seconds / told["step"])))
         cost = runs.train(case.data, out, *case.options, "--steps", str(count))
-        took = seconds_a_step(out)
+        took, each = seconds_a_step(out), expected(told, out)
         shutil.rmtree(out)
         more = {"estimated, ms a step": round(1000 * each, 2), "measured, ms a step": round(1000 * took, 2)}
-        more |= {"steps": count, "load_before": round(cost.load, 2)}
+        more |= {
+            "steps": count,
+            "a step alone": round(1000 * told["step"], 2),
+            "load_before": round(cost.load, 2),
+        }
         bound = f"<= {FACTOR}"
         ledger.add(Measurement(f"{name}: time, measured and estimated apart", apart(took, each), bound, more=more))
         more = {"estimated, MiB": told["memory"] >> 20, "measured, MiB": cost.peak >> 20}
@@ -87,9 +90,23 @@ def estimate(case: Case) -> dict[str, Any]:
     return json.loads(done.stdout)["forecast"]
 
 
+def expected(told: dict[str, Any], out: Path) -> float:
+    """What was expected of the seconds that :func:`seconds_a_step` gives, with the run's own readings and saves."""
+    timing = timed(out)
+    readings = sum("measured_in" in entry for entry in timing)
+    saves = timing[-1]["step"] // json.loads((out / "plan.json").read_text())["save_every"]
+    between = told["fit"] + told["reading"] * readings + told["save"] * saves
+    return told["step"] + between / (timing[-1]["step"] - timing[0]["step"])
+
+
+def timed(out: Path) -> list[dict[str, Any]]:
+    """The records of ``timing.jsonl``."""
+    return [json.loads(line) for line in (out / "timing.jsonl").read_text().splitlines()]
+
+
 def seconds_a_step(out: Path) -> float:
     """Seconds of training over its steps, from the first record to the last: saves and numbers between count too."""
-    timing = [json.loads(line) for line in (out / "timing.jsonl").read_text().splitlines()]
+    timing = timed(out)
     first, last = timing[0], timing[-1]
     return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
 

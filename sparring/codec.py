@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.errors import RequestError, RunError
-from sparring.experiment import Experiment, item_spec
+from sparring.experiment import Experiment, Material, item_spec
 from sparring.memory import available
 from sparring.modalities import Modality
 from sparring.modalities.asking import Asking, Labels
@@ -47,6 +47,14 @@ class Codec(Part):
         run.write(run.codec / "codec.json", self.to_json())
         if table is not None:
             table.save(run.codec)
+
+
+def keep_codec(run: Run, material: Material) -> None:
+    """Writes what was learned of the data into a run."""
+    table = None
+    if material.conditions is not None:
+        table = ConditionTable.of(material.conditions, material.columns(material.splits.train))
+    Codec(modality=material.modality, conditions=material.conditions, given=material.given).save(run, table)
 
 
 def build(experiment: Experiment, codec: Codec) -> nn.ModuleDict:

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from sparring.codec import SPLITS, Codec, read_experiment
+from sparring.codec import SPLITS, Codec, keep_codec, read_experiment
 from sparring.errors import RequestError, RunError
 from sparring.experiment import REPORT, Experiment, Material, gather, gather_privately, private_codec
 from sparring.leaks import refuse_selection
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.memory import told_when_it_runs_out
-from sparring.modalities.conditions import ConditionTable
 from sparring.privacy import keep_secret, secret, secret_seed
 from sparring.processes import end_with_parent, is_first
 from sparring.provenance import provenance
@@ -182,10 +181,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
     if private:
         # Counts and hashes tell of rows: they stay with the data.
         run.write(run.data / SPLITS, described["splits"])
-    table = None
-    if material.conditions is not None:
-        table = ConditionTable.of(material.conditions, material.columns(material.splits.train))
-    Codec(modality=material.modality, conditions=material.conditions, given=material.given).save(run, table)
+    keep_codec(run, material)
     run.write(run.experiment, told | provenance())
 
 

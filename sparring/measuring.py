@@ -44,7 +44,7 @@ class Measuring:
             RequestError: no number has that name, or it cannot be taken of these data.
         """
         learned = evaluation.take(self.material, self.material.splits.train, evaluation.QUICK_COUNT)
-        found, wanted = self._ready()(learned), bound.metric.partition("[")[0]
+        found, wanted = self.ready()(learned), bound.metric.partition("[")[0]
         restores = isinstance(self.experiment.task, PictureTask)
         if wanted in found.refused and not restores:
             raise RequestError(f"until: {wanted} cannot be taken here: {found.refused[wanted]}")
@@ -60,7 +60,7 @@ class Measuring:
         """Appends the numbers to ``metrics.jsonl``, and keeps the model where it is the best."""
         begun = time.monotonic()
         count, task = evaluation.QUICK_COUNT, self.experiment.task
-        gauge = self._ready()
+        gauge = self.ready()
         made = specimens(engine, self.experiment, self.material, self.run.codec, count)
         judges = task.game.adversarial and not isinstance(task, PictureTask) and engine.select is not None
         scores = (_scores(engine, engine.train), _scores(engine, engine.select)) if judges else None
@@ -73,7 +73,8 @@ class Measuring:
         self.seconds += time.monotonic() - begun
         return found
 
-    def _ready(self) -> evaluation.Gauge:
+    def ready(self) -> evaluation.Gauge:
+        """What takes the numbers, made when it is first asked for."""
         task = self.experiment.task
         self.gauge = self.gauge or evaluation.Gauge(task, self.material, count=evaluation.QUICK_COUNT)
         return self.gauge

@@ -107,7 +107,7 @@ def test_every_phase_of_a_run_is_measured(tmp_path):
     first = propose(str(tmp_path / "x.npy"), recipe="timegan", modality="series", settings=settings)
     trial, alone = tried(late), tried(first)
     alone.steps = (0,)
-    assert len(trial.steps) == 2
+    assert len(trial.steps) == 3  # autoencoding, the supervisor, all together
     assert all(held > 1.2 * alone.measured()[few] for few, held in trial.measured().items())
 
 

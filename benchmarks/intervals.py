@@ -100,12 +100,13 @@ def clusters(source: np.random.Generator, count: int, strength: float) -> Eviden
 
 
 def classes(source: np.random.Generator, count: int, strength: float) -> Evidence:
-    """Ten classes with the probabilities of a sure classifier; with strength some are rarer."""
+    """Ten classes with the probabilities of a sure classifier; with strength some are rarer. A tenth asks for any."""
     uneven = np.array([9, -9, 6, -6, 3, -3, 0, 0, 0, 0]) / 100
     drawn = source.choice(CLASSES, count, p=1 / CLASSES + strength * uneven)
     probabilities = 0.05 * source.dirichlet(np.full(CLASSES, 0.05), count) + 0.95 * np.eye(CLASSES)[drawn]
+    asked = np.where(source.random(count) < 0.1, source.integers(0, CLASSES, count), drawn)
     nothing = np.zeros((count, 1))
-    return Evidence(nothing, nothing, drawn, drawn, probabilities=probabilities)
+    return Evidence(nothing, nothing, asked, drawn, probabilities=probabilities)
 
 
 def rows(source: np.random.Generator, count: int, strength: float) -> Evidence:

@@ -106,7 +106,7 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
         raise RequestError(f"the recipe 'restoration' is for tasks from pictures to pictures, not for '{facts.task}'")
     _needs_pictures(facts, "restoration")
     judge = Adam(rate=4e-4, rate_final=1e-5, beta1=0.5, beta2=0.99)
-    return kind.from_json({"part": kind.name}), Training(
+    return kind.from_json({"part": kind.name}).suited(facts.shape), Training(
         batch=16,
         optimiser=Adam(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
         per_player={"discriminator": judge},

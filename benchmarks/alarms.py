@@ -14,7 +14,9 @@ from benchmarks.ledger import RESULTS, Ledger, Measurement
 from benchmarks.runs import SCRATCH, seeds_option
 from sparring.engines import Engines
 from sparring.errors import Divergence
+from sparring.limits import Limits
 from sparring.plan import Plan
+from sparring.planning import unmeasured
 from sparring.proposal import Proposal, propose
 from sparring.signs import observe
 from sparring.training import Engine
@@ -22,7 +24,7 @@ from sparring.watch import EVERY, NotFinite, Signs
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous")
 LENGTH = 1500
-"""Steps of a healthy run, observed every 50."""
+"""Steps into which schedules are squeezed, observed every 50."""
 
 HEALTHY = 4
 """Observations before a failure is planted."""
@@ -37,12 +39,14 @@ class Case:
         data: as the command line takes them, or what makes a frame.
         recipe: by its name.
         settings: beside :data:`FIXED`.
+        own: whether it is played by its recipe's own schedule too, which is much longer or shorter.
     """
 
     name: str
     data: Any
     recipe: str = "default"
     settings: tuple[str, ...] = ()
+    own: bool = False
 
     def proposed(self, seed: int, scratch: Path, *settings: str) -> Proposal:
         """The experiment that a user would get."""
@@ -69,8 +73,8 @@ def few_digits() -> Any:
 CASES = (
     Case("digits, default", "digits"),
     Case("digits, dense", "digits", "dense"),
-    Case("ring, default", "ring"),
-    Case("table of 569 rows, default", tumours),
+    Case("ring, default", "ring", own=True),
+    Case("table of 569 rows, default", tumours, own=True),
 )
 FEW = Case("200 digits, default without augmentation", few_digits, "default", ("game.views=",))
 
@@ -79,6 +83,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alarms", description=__doc__)
     parser.add_argument("--seeds", nargs="+", default=["0-9"], help="of healthy runs")
     parser.add_argument("--length", type=int, default=LENGTH, help="steps of a healthy run, observed every 50")
+    parser.add_argument("--schedules", nargs="+", choices=[*SCHEDULES], default=[*SCHEDULES], help="of healthy runs")
     parser.add_argument("--cases", nargs="+", default=[case.name for case in (*CASES, FEW)], help="some of them")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for data")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
@@ -86,14 +91,9 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(1)
     ledger = Ledger("alarms", argv, asked.results)
     for case in (case for case in CASES if case.name in asked.cases):
-        told = {}
-        for seed in seeds_option(asked.seeds):
-            found, history = watched(engine(case.proposed(seed, asked.scratch)), asked.length, every=50)
-            told |= {f"seed {seed}": found} if found else {}
-            print(case.name, seed, found, nearest(history), file=sys.stderr, flush=True)
-        more = {"runs": len(seeds_option(asked.seeds)), "steps": asked.length, **told}
-        ledger.add(Measurement(f"{case.name}: healthy runs with an alarm", len(told), "<= 0", more=more))
-        for name, failure in FAILURES.items():
+        for schedule in asked.schedules if case.own else set(asked.schedules) - {"own"}:
+            ledger.add(silence(case, schedule, asked))
+        for name, failure in FAILURES.items() if "squeezed" in asked.schedules else ():
             late = delay(case, name, failure, asked.scratch)
             ledger.add(Measurement(f"{case.name}: observations until {name}", late, f"<= {BOUNDS[name]}"))
     for seed in seeds_option(asked.seeds) if FEW.name in asked.cases else ():
@@ -105,10 +105,35 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def silence(case: Case, schedule: str, asked: argparse.Namespace) -> Measurement:
+    """In how many runs a detector speaks, of as many steps as are asked for and the schedule has."""
+    told, steps = {}, asked.length
+    for seed in seeds_option(asked.seeds):
+        playing = SCHEDULES[schedule](case.proposed(seed, asked.scratch))
+        steps = min(asked.length, playing.plan.steps)
+        found, history = watched(playing, steps, every=50)
+        told |= {f"seed {seed}": found} if found else {}
+        print(case.name, schedule, seed, found, nearest(history), file=sys.stderr, flush=True)
+    more = {"runs": len(seeds_option(asked.seeds)), "steps": steps, **told}
+    name = case.name if schedule == "squeezed" else f"{case.name}, at its own schedule"
+    return Measurement(f"{name}: healthy runs with an alarm", len(told), "<= 0", more=more)
+
+
 def engine(proposal: Proposal) -> Engine:
-    """As a session makes it, without a run's folder."""
-    plan = Plan(steps=LENGTH, images_per_step=proposal.experiment.training.batch)
+    """As a session makes it, without a run's folder, its schedules squeezed."""
+    return _engine(proposal, Plan(steps=LENGTH, images_per_step=proposal.experiment.training.batch))
+
+
+def unhurried(proposal: Proposal) -> Engine:
+    """As :func:`engine`, by the recipe's own length."""
+    return _engine(proposal, unmeasured(proposal.experiment, Limits()))
+
+
+def _engine(proposal: Proposal, plan: Plan) -> Engine:
     return Engines(proposal.experiment, proposal.material, torch.device("cpu"))(plan)
+
+
+SCHEDULES: dict[str, Callable[[Proposal], Engine]] = {"squeezed": engine, "own": unhurried}
 
 
 def watched(

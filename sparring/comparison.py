@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparring.best import best_of
-from sparring.codec import outlined
+from sparring.codec import outlined, splits_of
 from sparring.counts import Entrants, told
 from sparring.errors import DataError, RequestError
 from sparring.experiment import Material, gather_again
@@ -253,7 +253,7 @@ def _refuse_unlike(models: dict[str, Model]) -> None:
 
 def _foreign(models: dict[str, Model]) -> dict[str, Callable[[], Material]]:
     """The runs that learned from other items than the first, with what reads these."""
-    splits = {name: model.run.read(model.run.experiment)["splits"]["train"]["hash"] for name, model in models.items()}
+    splits = {name: splits_of(model.run, model.experiment) for name, model in models.items()}
     own = next(iter(splits.values()))
     return {n: partial(gather_again, m.experiment, m.modality) for n, m in models.items() if splits[n] != own}
 

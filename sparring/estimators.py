@@ -109,18 +109,21 @@ class TableGAN:
             raise RequestError(f"'{data}' is no table; give a frame, or a .csv, .tsv or .parquet file")
         return source
 
-    def sample(self, n: int = 1000, *, condition: Mapping[str, Any] | None = None, seed: int = 0) -> Frame:
+    def sample(
+        self, n: int = 1000, *, condition: Mapping[str, Any] | None = None, seed: int = 0, refine: int = 1
+    ) -> Frame:
         """New rows as a frame with the columns, order and types of the data.
 
         Args:
             n: how many.
             condition: what is asked of columns, ``{"sex": "Female", "age": (30, 40)}``; every row meets it.
             seed: of the rows.
+            refine: candidates for each row, of which one is taken, see :meth:`sparring.Model.sample`.
 
         Raises:
             RequestError: nothing was learned yet, or there is no such column or value.
         """
-        return self._fitted().sample(n, seed=seed, condition=condition)
+        return self._fitted().sample(n, seed=seed, condition=condition, refine=refine)
 
     def evaluate(self, **asked: Any) -> Any:
         """Judges what was learned, as :meth:`sparring.Model.evaluate` does."""

@@ -187,6 +187,10 @@ class Material:
         """What networks must know of one item."""
         return item_spec(self.task, self.modality, self.conditions, self.given)
 
+    def learned(self) -> np.ndarray:
+        """Content hashes of what has a part in training, ``(n,)``: to learn from, and to choose by."""
+        return self.data.digests[np.concatenate([self.splits.train, self.splits.select])]
+
     def reader(self, rows: np.ndarray, seed: int) -> Batches:
         """Batches of a split."""
         if self.data.reading is not None:

@@ -10,7 +10,7 @@ from sparring.data import Dataset
 from sparring.data.images import digests as digests_of_pictures
 from sparring.data.tables import digests_of_rows
 from sparring.errors import DataError, RequestError, choices
-from sparring.experiment import Experiment, Material, gather_again, split
+from sparring.experiment import Experiment, gather_again, split
 from sparring.lot import Lot
 from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
@@ -167,14 +167,9 @@ def _pictures(model: Trained, items: np.ndarray, columns: dict[str, np.ndarray],
     return Lot(items, known, title)
 
 
-def _learned(own: Material) -> set[bytes]:
-    """Content hashes of all items that had a part in training: to learn from, and to choose by."""
-    return set(own.data.digests[np.concatenate([own.splits.train, own.splits.select])].tolist())
-
-
 def unlearned(model: Trained, lot: Lot, beside: Lot) -> Lot:
     """The items of a lot that had no part in a model's training and are not in another lot."""
-    known = _learned(gather_again(model.experiment, model.modality)) | set(_digests(beside))
+    known = {*gather_again(model.experiment, model.modality).learned().tolist(), *_digests(beside)}
     return lot.rows(np.flatnonzero([digest not in known for digest in _digests(lot)]))
 
 
@@ -194,7 +189,7 @@ def held_back(model: Trained, data: Dataset, lot: Lot) -> np.ndarray:
         lot: its items in the model's form, so that equal items have equal hashes.
     """
     own = gather_again(model.experiment, model.modality)
-    learned, reported = _learned(own), set(own.data.digests[own.splits.report].tolist())
+    learned, reported = set(own.learned().tolist()), set(own.data.digests[own.splits.report].tolist())
     digests: list[bytes] = _digests(lot) if lot.is_table else data.digests.tolist()
     found = np.zeros(len(data), bool)
     found[split(data, model.experiment.select).report] = True

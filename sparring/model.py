@@ -82,6 +82,7 @@ class Model:
 
         Raises:
             RequestError: an attribute or value that the model does not know, or items that are not refined.
+            DataError: rows are to be refined, and the data cannot be read any more.
         """
         asked = {"seed": seed, "condition": condition, "truncation": truncation, "refine": refine}
         return self.sample_with_conditions(n, **asked)[0]

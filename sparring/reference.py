@@ -30,7 +30,7 @@ def in_place(own: Material, other: Dataset, name: str) -> tuple[Material, dict[s
     """
     if other.items.shape[1:] != own.data.items.shape[1:]:
         raise DataError(f"{name} holds items of {other.items.shape[1:]}, the run's are {own.data.items.shape[1:]}")
-    known = np.isin(other.digests, _learned(own))
+    known = np.isin(other.digests, own.learned())
     said, stay = {"reference_split": f"all of {name}"}, np.arange(len(other))
     if isinstance(other.items, TableItems):
         said |= {"known_rows": f"{int(known.sum()):,} equal one of training, and stay"} if known.any() else {}
@@ -84,11 +84,6 @@ def _unlearned(material: Material, other: Material) -> Material:
     """The material without held-back items that had a part in another training, but for rows of tables."""
     if isinstance(material.data.items, TableItems):
         return material
-    known, splits = np.isin(material.data.digests, _learned(other)), material.splits
+    known, splits = np.isin(material.data.digests, other.learned()), material.splits
     select, report = (rows[~known[rows]] for rows in (splits.select, splits.report))
     return replace(material, splits=replace(splits, select=select, report=report))
-
-
-def _learned(material: Material) -> np.ndarray:
-    """Content hashes of what had a part in training: to learn from, and to choose by."""
-    return material.data.digests[np.concatenate([material.splits.train, material.splits.select])]

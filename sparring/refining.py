@@ -21,7 +21,7 @@ from sparring.privacy import Privacy
 from sparring.randomness import by_position, derive
 
 REFINER_SEED = derive(0, "refiner")
-"""Of the generated rows from which the classifier learns; no user draws these."""
+"""Of the generated rows from which the classifier learns, unlike any that a user would think of."""
 
 MOST = 64
 """Candidates of a row at most; the gain is small beyond a few."""
@@ -41,7 +41,12 @@ class Refiner:
 
     @classmethod
     def of(cls, real: Frame, made: Frame) -> Self:
-        """Learned from real rows and generated ones, by histogram gradient boosting of scikit-learn."""
+        """Learned from rows by histogram gradient boosting of scikit-learn at its defaults.
+
+        Args:
+            real: rows that the model learned from, by which others are scaled too.
+            made: about as many generated ones, with the same columns.
+        """
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         _, first, second = Rows.of(_side(real), _side(real), _side(made)).matrix()
@@ -49,7 +54,7 @@ class Refiner:
         return cls(real, judge.fit(np.concatenate([first, second]), np.repeat([1, 0], [len(first), len(second)])))
 
     def log_odds(self, rows: Frame) -> Float[np.ndarray, " n"]:
-        """Of each row to be real."""
+        """Natural logarithm of each row's odds to be real."""
         return self.judge.decision_function(Rows.of(_side(self.real), _side(rows), _side(rows)).matrix()[2])
 
     def chosen(self, candidates: Sequence[Frame], seed: int, numbers: range) -> Frame:

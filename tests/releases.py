@@ -71,7 +71,7 @@ def _sampled(model: sparring.Model, path: Path) -> dict[str, np.ndarray]:
     scores = model.score(pd.read_csv(path)[:16])
     columns = {name: made[name].to_numpy() for name in made}
     plain = {name: values.astype(str) if values.dtype == object else values for name, values in columns.items()}
-    return plain | {"scores": scores} | {"scores": scores}
+    return plain | {"scores": scores}
 
 
 RELEASES = {

@@ -49,6 +49,11 @@ def test_what_is_made_has_the_columns_and_types_of_the_data(real, made):
     assert made["height"].between(real["height"].min(), real["height"].max()).all()
 
 
+def test_refined_rows_are_asked_for_in_the_same_way(learned):
+    pd.testing.assert_frame_equal(learned.sample(20, refine=3), learned.model_.sample(20, refine=3))
+    assert not learned.sample(20, refine=3).equals(learned.sample(20))
+
+
 def test_shares_and_dependences_are_learned(made):
     north = made["group"] == "north"
     assert north.mean() == pytest.approx(0.3, abs=0.06)

@@ -171,3 +171,12 @@ def test_what_a_private_run_would_take_can_be_asked(csv):
     found = sparring.check(csv, **ASKED)
     assert found.forecast.seconds > 0
     assert found.forecast.batch == 60
+
+
+def test_private_runs_are_compared(csv, tmp_path):
+    runs = [tmp_path / name for name in ("a", "b")]
+    for number, run in enumerate(runs):
+        trained(csv, run, steps=2, seed=number)
+    found = sparring.compare(runs, count=60)
+    assert found.runs == tuple(map(str, runs))
+    assert "learned_from_other_items" not in found.protocol

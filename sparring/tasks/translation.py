@@ -35,10 +35,10 @@ class Translation(PictureTask):
     )
 
     def suited(self, shape: tuple[int, ...]) -> Self:
-        """For small pictures narrow networks, by which five times as many are seen, and L2.
+        """For small pictures narrow networks, by which more are seen in the same time, and L2.
 
-        Small pairs, such as words, seldom lie on each other. The L1 of strokes whose place is not known yet is least
-        where nothing is drawn, and there it stays; that of the L2 is their mean, from which it learns on.
+        Small pictures may be of strokes that do not lie on those that are given, as words. While their place is not
+        known, the L1 is least where nothing is drawn, and stays there; the L2 is at their mean, and learns on.
         """
         if max(shape[1:]) > SMALL:
             return self

@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
             from benchmarks.damages import damages, truncations
 
             if asked.inputs:
-                damages(ledger, scratch, draw, count=asked.inputs)
+                damages(ledger, scratch, random.Random(f"{asked.seed} inputs"), count=asked.inputs)
             if asked.cuts:
                 truncations(ledger, scratch, every=asked.cuts)
     print(ledger.table())

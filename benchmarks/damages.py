@@ -84,11 +84,14 @@ class Tried:
         self.longest, self.busiest = Took(0, 0, ""), Took(0, 0, "")
         self.faults, self.again, self.count = list[str](), list[str](), 0
         self.before = _peak()
+        self.hungriest = (0.0, "")
 
     def __call__(self, name: str, data: bytes) -> None:
         called = f"{name}, {len(data)} bytes"
         self.count += 1
+        peak = _peak()
         took = self._once(name, data, called)
+        self.hungriest = max(self.hungriest, (round(_peak() - peak, 1), called))
         for _ in range(AGAIN - 1):
             if took.wall <= SLOW:
                 break
@@ -117,6 +120,7 @@ class Tried:
         grown = _peak() - self.before
         more: dict[str, Any] = {"inputs": self.count, **self.outcomes, "faults": self.faults[:20]}
         more |= {"longest": self.longest._asdict(), "busiest": self.busiest._asdict(), "read again": self.again[:20]}
+        more["raised the peak most, MiB"] = self.hungriest
         ledger.add(Measurement(f"{what} that end in a traceback", len(self.faults), "<= 0", more=more))
         ledger.add(Measurement(f"{what}: the longest, seconds", self.longest.wall, f"< {SLOW:g}", more=more))
         busiest = Measurement(f"{what}: the busiest, seconds of the processor", self.busiest.processor, f"< {SLOW:g}")

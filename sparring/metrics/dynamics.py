@@ -133,10 +133,10 @@ class ChannelWasserstein(Metric):
         parts = [_binned(real[..., i], made[..., i]) for i in range(real.shape[2])]
         kept = [part for part in parts if part is not None]
         whole = np.concatenate(kept, 1) if len(kept) == len(found) else None
-        over = [absolute] * len(kept), [part.shape[1] for part in kept]
+        over, counts = ([absolute] * len(kept), [part.shape[1] for part in kept]), (len(real), len(made))
         return {
-            "channel-wasserstein": witnessed(whole, mean_of(*over), float(np.mean(found))),
-            "channel-wasserstein-largest": witnessed(whole, largest_of(*over), float(np.max(found))),
+            "channel-wasserstein": witnessed(whole, mean_of(*over), float(np.mean(found)), counts),
+            "channel-wasserstein-largest": witnessed(whole, largest_of(*over), float(np.max(found)), counts),
         }
 
 
@@ -213,7 +213,8 @@ def _apart(sides: list[np.ndarray], of: Callable[[np.ndarray], np.ndarray]) -> R
     real, made = (of(side.sum(0)) for side in sides)
     parts = [_pseudo(side, of) for side in sides]
     apart = None if parts[0] is None or parts[1] is None else parts[1] - parts[0]
-    return witnessed(apart, lambda apart: absolute(apart) / len(apart), float(np.abs(made - real).mean()))
+    value, counts = float(np.abs(made - real).mean()), (len(sides[0]), len(sides[1]))
+    return witnessed(apart, lambda apart: absolute(apart) / len(apart), value, counts)
 
 
 def _pseudo(side: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> Parts | None:

@@ -55,9 +55,10 @@ class Marginals(Metric):
         if not columns:
             return {name: Reading(0.0) for name in ("marginal-distance", "marginal-distance-largest")}
         values, over = [each.value for each in columns], _over(columns)
+        parts, counts = _together(columns), rows.counts
         return {
-            "marginal-distance": witnessed(_together(columns), mean_of(*over), float(np.mean(values))),
-            "marginal-distance-largest": witnessed(_together(columns), largest_of(*over), float(np.max(values))),
+            "marginal-distance": witnessed(parts, mean_of(*over), float(np.mean(values)), counts),
+            "marginal-distance-largest": witnessed(parts, largest_of(*over), float(np.max(values)), counts),
         }
 
 
@@ -90,7 +91,7 @@ class Pairs(Metric):
             return {"pair-distance": Reading(0.0)}
         found = [_shares(a[0] * 1000 + b[0], a[1] * 1000 + b[1]) for a, b in pairs]
         value = float(np.mean([each.value for each in found]))
-        return {"pair-distance": witnessed(_together(found), mean_of(*_over(found)), value)}
+        return {"pair-distance": witnessed(_together(found), mean_of(*_over(found)), value, rows.counts)}
 
 
 class Coverage(Metric):

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import VERY_MANY, reaching
+from sparring.metrics.intervals import VERY_MANY, growing
 from sparring.randomness import derive
 
 Matrix = Float[np.ndarray, "d d"]
@@ -105,7 +105,8 @@ def measured(real: Float[np.ndarray, "m d"], made: Rows) -> Reading:
         parts = [[side[part::2] for side in shuffled] for part in (0, 1)]
         halves = [_corrected(_expand(*part), *map(len, part)) for part in parts]
         value -= (np.mean(halves) - value) / 3
-    return reaching(whole.value, float(value), float(np.sqrt(max(whole.spread - whole.second, whole.second))))
+    low, high = growing(float(value), whole.spread, whole.second)
+    return Reading(whole.value, min(whole.value, max(0.0, low)), max(whole.value, high))
 
 
 def _corrected(found: Expansion, *counts: int) -> float:

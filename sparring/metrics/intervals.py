@@ -31,6 +31,28 @@ def around(
     return Reading(float(value), float(max(low, within[0])), float(min(high, within[1])), better)
 
 
+def growing(estimate: float, spread: float, second: float) -> tuple[float, float]:
+    """Ends of the interval of a squared distance, whose sampling variance grows with itself.
+
+    At no difference the variance is that of the second-order term alone; the first-order one grows in proportion to the
+    distance. The ends are the distances from which the estimate stands just as far off as 95 % allow, as in the score
+    interval of a share (Wilson 1927): the variance at the estimate itself is large where the estimate is, by chance,
+    and small where it is small.
+
+    Args:
+        estimate: of the squared distance, without bias.
+        spread: its variance by influence values, which count the second order twice.
+        second: variance of the second-order term.
+    """
+    above, first = max(0.0, estimate), max(0.0, spread - 2 * second)
+    if first + second == 0:
+        return estimate, estimate
+    slope = first / (above + second**0.5)
+    centre = estimate + NORMAL**2 * slope / 2
+    half = NORMAL * ((NORMAL * slope / 2) ** 2 + slope * above + second) ** 0.5
+    return centre - half, centre + half
+
+
 def reaching(value: float, unbiased: float, error: float) -> Reading:
     """An interval around a number without bias that reaches to the value, which carries the bias of its counts.
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import around, standard_error
+from sparring.metrics.intervals import growing, standard_error
 from sparring.randomness import derive
 
 Rows = Float[np.ndarray, "n d"]
@@ -30,8 +30,8 @@ class Kid(Metric):
     seed: int = Field(default=0, ge=0, description="of that choice")
 
     protocol: ClassVar[str] = (
-        "kernel (x.y / d + 1)^3, one unbiased estimate over all pairs, against the reference split; interval: normal, "
-        "by each item's influence (jackknife, less the second-order part that it counts twice), sampling of both sides"
+        "kernel (x.y / d + 1)^3, one unbiased estimate over all pairs, against the reference split; interval: by each "
+        "item's influence and the second-order part, the first growing with the distance, sampling of both sides"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
@@ -47,15 +47,15 @@ class Kid(Metric):
         sides = [some(side.features, self.most, self.seed) for side in (test, fake)]
         within = test.once(("kernel", self.most, self.seed), lambda: own_sums(sides[0])), own_sums(sides[1])
         distance = kernel_distance(sides[0], sides[1], within)
-        return {self.name: around(distance.value, distance.error)}
+        return {self.name: Reading(distance.value, *distance.ends)}
 
 
 class KernelDistance(NamedTuple):
-    """An estimate, how much each row of either side moves it, and its standard error."""
+    """An estimate, how much each row of either side moves it, and the ends of its 95 % interval."""
 
     value: float
     influences: tuple[np.ndarray, np.ndarray]
-    error: float
+    ends: tuple[float, float]
 
 
 def kernel_distance(
@@ -77,10 +77,9 @@ def kernel_distance(
     value = means[0].mean() + means[1].mean() - 2 * others[0].mean()
     influences = [2 * (mean - other) for mean, other in zip(means, others, strict=True)]
     energies = [_energy(rows, mean) / len(rows) for rows, mean in zip((first, second), means, strict=True)]
-    # The jackknife counts the second-order part, which is all that there is near 0, twice.
     curved = 2 * (energies[0] + energies[1]) ** 2
-    error = np.sqrt(max(standard_error(*influences) ** 2 - curved, curved))
-    return KernelDistance(float(value), (influences[0], influences[1]), float(error))
+    ends = growing(float(value), standard_error(*influences) ** 2, float(curved))
+    return KernelDistance(float(value), (influences[0], influences[1]), ends)
 
 
 def _energy(rows: Rows, means: Sums) -> float:

@@ -38,6 +38,11 @@ class Rows:
         kept = [name for name in train.columns if not _identifies(train[name])]
         return cls(train[kept], test[kept], fake[kept])
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Rows of the reference and of what is judged."""
+        return len(self.test), len(self.fake)
+
     @cached_property
     def numeric(self) -> list[str]:
         """Columns of numbers and dates that are no mere marks of a few values."""

@@ -60,5 +60,5 @@ def share_distance(real: Int[np.ndarray, " m"], made: Int[np.ndarray, " n"]) -> 
     value = float(np.abs(shares(made, count) - shares(real, count)).sum() / 2)
     sides, group = (real, made), [groups(len(side)) for side in (real, made)]
     parts = [shares_of(side, each, count) for side, each in zip(sides, group, strict=True) if each is not None]
-    found = witnessed((parts[1] - parts[0]) / 2 if len(parts) == 2 else None, absolute, value)
+    found = witnessed((parts[1] - parts[0]) / 2 if len(parts) == 2 else None, absolute, value, (len(real), len(made)))
     return found if found.high is None else replace(found, high=max(value, min(1.0, found.high)))

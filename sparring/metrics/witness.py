@@ -4,9 +4,9 @@ Total variation, Kolmogorov's and Wasserstein's distance, and means of absolute 
 mean of a witness, the one that tells the two sides apart best (Sriperumbudur et al. 2012, section 2). Chosen by the
 items that it is judged on, it fits their chance too, and the distance stands above that of very many items, at no
 difference by several times its spread. Chosen on one half and judged on the other it cannot stand above it on average.
-The interval therefore reaches from the lower end of the second number to the upper end of the first: of a great
-difference both are the same, of none it reaches down to 0, and between them it is the wider, for the witness is not
-known.
+The interval therefore reaches from the lower end of the second number, with what chance adds at very many items, to
+the upper end of the first: of a great difference both are the same, of none it reaches down to 0, and between them it
+is the wider, for the witness is not known.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sparring.metrics import Reading
+from sparring.metrics.intervals import VERY_MANY
 
 GROUPS = 20
 """Groups of either side that are moved between halves together."""
@@ -31,13 +32,14 @@ Witness = Callable[[Differences], Differences]
 """Weights of differences by which their sum is the distance."""
 
 
-def witnessed(parts: Parts | None, witness: Witness, value: float) -> Reading:
-    """A distance with its interval, for its value at very many items of both sides.
+def witnessed(parts: Parts | None, witness: Witness, value: float, counts: tuple[int, int]) -> Reading:
+    """A distance with its interval, for its value at :data:`VERY_MANY` items of both sides.
 
     Args:
         parts: differences of each of :data:`GROUPS` groups; None where there are too few items to make them.
         witness: of the distance.
         value: the distance of all items.
+        counts: items of either side.
     """
     if parts is None:
         return Reading(value)
@@ -48,7 +50,10 @@ def witnessed(parts: Parts | None, witness: Witness, value: float) -> Reading:
         for chosen, others in ((shuffled[:half], shuffled[half:]), (shuffled[half:], shuffled[:half])):
             judged[others] += parts[others] @ witness(parts[chosen].mean(0)) / _SPLITS
     whole = parts @ witness(parts.mean(0))
-    low, high = judged.mean() - _half(judged), value + _half(whole)
+    # At no difference, where chance adds most, what it adds falls with the root of the counts.
+    left = min(1.0, (2 / VERY_MANY / sum(1 / count for count in counts)) ** 0.5)
+    least = judged.mean() + left * (value - judged.mean())
+    low, high = least - _half(judged), value + _half(whole)
     return Reading(value, min(value, max(0.0, float(low))), float(high))
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from sparring.metrics import Evidence
-from sparring.metrics.intervals import standard_error
+from sparring.metrics.intervals import NORMAL, standard_error
 from sparring.metrics.kernel import Kid, kernel_distance, some
 
 
@@ -59,15 +59,16 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(shift):
     source = np.random.default_rng(0)
     truth = kernel_distance(source.normal(size=(5000, 8)), source.normal(shift, 1, size=(5000, 8))).value
     found = [kernel_distance(source.normal(size=(400, 8)), source.normal(shift, 1, size=(300, 8))) for _ in range(100)]
-    assert 90 <= sum(abs(each.value - truth) <= 1.96 * each.error for each in found) <= 99
+    assert 90 <= sum(each.ends[0] <= truth <= each.ends[1] for each in found) <= 99
 
 
 def test_between_equal_sides_the_error_is_not_counted_twice():
     source = np.random.default_rng(0)
     found = [kernel_distance(source.normal(size=(400, 8)), source.normal(size=(300, 8))) for _ in range(20)]
     doubled = [standard_error(*each.influences) for each in found]
-    assert np.mean([each.error for each in found]) < 0.9 * np.mean(doubled)
-    assert all(abs(each.value) <= 3 * each.error for each in found)
+    errors = [(each.ends[1] - each.ends[0]) / (2 * NORMAL) for each in found]
+    assert np.mean(errors) < 0.9 * np.mean(doubled)
+    assert all(abs(each.value) <= 3 * error for each, error in zip(found, errors, strict=True))
 
 
 def test_of_more_items_than_wanted_the_same_are_chosen_each_time():

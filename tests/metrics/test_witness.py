@@ -44,6 +44,10 @@ def test_intervals_hold_what_very_many_items_give(kind, strength, count):
     assert {name: held for name, held in found.items() if held < 33} == {}
 
 
+MANY = (1000, 1000)
+"""Items of either side."""
+
+
 def normal(differences: np.ndarray, seed: int) -> np.ndarray:
     """Parts whose mean stands around the differences with a deviation of 1."""
     noise = np.random.default_rng(seed).normal(size=(GROUPS, len(differences)))
@@ -53,16 +57,17 @@ def normal(differences: np.ndarray, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("width", [1, 10, 100])
 @pytest.mark.parametrize("apart", [0.0, 1.0, 2.0, 5.0])
 def test_a_sum_of_differences_is_covered_however_great_they_are(width, apart):
-    truth, held = np.full(width, apart), 0
+    # Of a hundred times as many items the differences have a tenth of the deviation.
+    held, truth = 0, width * float(np.abs(apart + 0.1 * np.random.default_rng(1000).normal(size=100_000)).mean())
     for seed in range(200):
-        parts = normal(truth, seed)
-        found = witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()))
-        held += found.low <= truth.sum() <= found.high
+        parts = normal(np.full(width, apart), seed)
+        found = witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY)
+        held += found.low <= truth <= found.high
     assert held >= 178
 
 
 def test_an_interval_reaches_above_0_where_there_is_a_difference():
-    found = witnessed(normal(np.full(50, 3.0), 0), absolute, 150.0)
+    found = witnessed(normal(np.full(50, 3.0), 0), absolute, 150.0, MANY)
     assert 110 < found.low < 150 < found.high < 190
 
 
@@ -82,7 +87,7 @@ def test_groups_are_all_there_or_none_is():
     assert len(np.unique(stretches(20))) == GROUPS
     assert groups(19) is None
     assert stretches(19) is None
-    assert witnessed(None, absolute, 0.3).low is None
+    assert witnessed(None, absolute, 0.3, MANY).low is None
 
 
 def test_parts_have_the_mean_of_all_and_pseudo_values_of_means_are_means():

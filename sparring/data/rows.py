@@ -1,6 +1,7 @@
 """Reading tables: the condition is drawn first and chooses the real row (training by sampling, Xu et al. 2019, 4.3)."""
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,24 @@ def read_rows(  # noqa: PLR0913
     if table.counted():
         return ChanceReader(items, rows, table, seed)
     return RowReader(items, rows, table, asked=asked, together=together, seed=seed)
+
+
+class _Members(NamedTuple):
+    """Rows by the choice that they have, for all choices of all columns that can be asked for.
+
+    Attributes:
+        rows: the rows that have the first choice, then those that have the second, and so on.
+        starts: where each choice begins among them.
+        counts: how many have it.
+        chances: the column's number and the chances of its choices up to this one.
+        last: each column's last choice.
+    """
+
+    rows: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    chances: np.ndarray
+    last: np.ndarray
 
 
 class RowReader:
@@ -68,15 +87,18 @@ class RowReader:
         return self.table.compact(self.items[self.rows])
 
     @cached_property
-    def _members(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each column that can be asked for: rows sorted by choice, where each begins, cumulated chances."""
-        found = []
-        for field in self.fields:
+    def _members(self) -> "_Members":
+        """For all choices of all columns that can be asked for, one column's after the other's."""
+        members, counts, chances = [], [], []
+        for number, field in enumerate(self.fields):
             codes = self.compact[:, field].astype(np.int64)
-            counts = np.bincount(codes)
-            chances = np.cumsum(np.log1p(counts))
-            found.append((np.argsort(codes, kind="stable"), np.cumsum([0, *counts]), chances / chances[-1]))
-        return found
+            counts.append(np.bincount(codes))
+            cumulated = np.cumsum(np.log1p(counts[-1]))
+            members.append(np.argsort(codes, kind="stable"))
+            chances.append(number + cumulated / cumulated[-1])
+        count = np.concatenate(counts)
+        last = np.cumsum([len(each) for each in counts]) - 1
+        return _Members(np.concatenate(members), np.cumsum([0, *count[:-1]]), count, np.concatenate(chances), last)
 
     def batch(self, position: int, rows: slice) -> Batch:
         """Rows at ``position + rows.start`` to ``position + rows.stop`` of the endless reading."""
@@ -85,12 +107,10 @@ class RowReader:
             return Batch(self.table.expand(self.compact[order(len(self.rows), self.seed, start, length)]))
         draws = by_position(derive(self.seed, "row"), range(start, start + length), 5 + len(self.fields))
         column = (draws[:, 0] * len(self.fields)).astype(np.int64)
-        chosen = np.empty(length, np.int64)
-        for number, (members, starts, chances) in enumerate(self._members):
-            here = np.flatnonzero(column == number)
-            choice = np.searchsorted(chances, draws[here, 1], "right").clip(max=len(chances) - 1)
-            count = starts[choice + 1] - starts[choice]
-            chosen[here] = members[starts[choice] + (draws[here, 2] * count).astype(np.int64)]
+        there = self._members
+        # One search for all columns, whose chances lie between their number and the next; what was rounded up is kept.
+        choice = np.searchsorted(there.chances, column + draws[:, 1], "right").clip(max=there.last[column])
+        chosen = there.rows[there.starts[choice] + (draws[:, 2] * there.counts[choice]).astype(np.int64)]
         compact = self.compact[chosen]
         return Batch(self.table.expand(compact), self._condition(compact, column, draws))
 

@@ -9,12 +9,15 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, log_softmax, one_hot
+from torch.nn.functional import linear, log_softmax, one_hot
 
 from sparring.errors import RequestError
 from sparring.networks import Architecture
 from sparring.networks.layers import SLOPE
 from sparring.types import DataSpec, Samples, Score, Span, precise
+
+_LEAST = 2.0**-25
+"""The least of the uniform draws that Gumbel's distribution is made of, half a step of float32 above 0."""
 
 
 class Tabular(Architecture):
@@ -82,28 +85,36 @@ class RowGenerator(nn.Module):
 
     def forward(self, latent: Float[Tensor, "n d"], condition: Float[Tensor, "n k"] | None = None) -> Samples:
         drawn, deciding = latent[:, : latent.shape[1] - self.choices], latent[:, latent.shape[1] - self.choices :]
-        signal = drawn if condition is None else torch.cat([drawn, condition], 1)
+        given, signal = drawn if condition is None else torch.cat([drawn, condition], 1), None
         for layer in self.body:
-            signal = torch.cat([layer(signal), signal], 1)
-        raw = precise(self.output(signal))
+            first, *rest = layer.children()
+            found = beside(first, signal, given)
+            for part in rest:
+                found = part(found)
+            signal = found if signal is None else torch.cat([found, signal], 1)
+        raw = precise(beside(self.output, signal, given))
         if not self.spans:
             items = raw.unflatten(1, self.shape)
             return Samples(items.tanh() if len(self.shape) == 3 else items)
-        pieces = raw.split([span.width for span in self.spans], 1)
         if self.training:
-            return self._relaxed(pieces)
+            return self._relaxed(raw)
+        pieces = raw.split([span.width for span in self.spans], 1)
         return self._chosen(pieces, torch.special.ndtr(precise(deciding)), condition)
 
-    def _relaxed(self, pieces: Sequence[Tensor]) -> Samples:
+    def _relaxed(self, raw: Tensor) -> Samples:
+        gumbel = -(-torch.rand_like(raw).clamp_min(_LEAST).log()).log()
+        # Choices side by side in memory by row, as one of them is computed for many rows at once.
+        widths = [span.width for span in self.spans]
+        plain = raw.T.contiguous().split(widths)
+        noisy = ((raw + gumbel) / self.temperature).T.contiguous().split(widths)
         values, logits = [], []
-        for span, piece in zip(self.spans, pieces, strict=True):
+        for span, piece, with_noise in zip(self.spans, plain, noisy, strict=True):
             if span.activation == "tanh":
                 values.append(piece.tanh())
                 continue
-            logits.append(log_softmax(piece, 1))
-            gumbel = -torch.empty_like(piece).exponential_().clamp_min(1e-20).log()
-            values.append(((piece + gumbel) / self.temperature).softmax(1))
-        return Samples(torch.cat(values, 1), torch.cat(logits, 1) if logits else None)
+            logits.append(log_softmax(piece, 0))
+            values.append(with_noise.softmax(0))
+        return Samples(_rows(values), _rows(logits) if logits else None)
 
     def _chosen(self, pieces: Sequence[Tensor], deciding: Tensor, condition: Tensor | None) -> Samples:
         values, logits, number, start = [], [], 0, 0
@@ -123,7 +134,7 @@ class RowGenerator(nn.Module):
 
 
 class RowDiscriminator(nn.Module):
-    """The row, or the pack of rows, beside its condition to a verdict; dropout after each hidden layer.
+    """The row, or the pack of rows, beside its condition to a verdict; leaky ReLU and dropout after each hidden layer.
 
     Args:
         sizes: the family's fields.
@@ -134,14 +145,52 @@ class RowDiscriminator(nn.Module):
         super().__init__()
         widths = [prod(spec.shape) + spec.condition, *[sizes.width] * sizes.depth]
         self.body = nn.ModuleList([nn.Linear(before, after) for before, after in pairwise(widths)])
-        self.dropout = nn.Dropout(sizes.dropout)
+        self.dropout = sizes.dropout
         self.verdict = nn.Linear(widths[-1], 1)
 
     def forward(self, items: Tensor, condition: Tensor | None = None) -> list[Score]:
-        signal = items.flatten(1)
-        signal = signal if condition is None else torch.cat([signal, condition], 1)
-        features = []
+        signal, features = items.flatten(1), []
         for layer in self.body:
-            signal = self.dropout(leaky_relu(layer(signal), SLOPE))
+            found = layer(signal) if features else beside(layer, signal, condition)
+            signal = found * self._slopes(found.detach())
             features.append(signal)
         return [Score(self.verdict(signal).squeeze(1), tuple(features))]
+
+    def _slopes(self, found: Tensor) -> Tensor:
+        """What leaky ReLU and dropout multiply each unit by.
+
+        A constant of the graph: as the slope does not change with the signal, a gradient penalty need not go back
+        through the signal, for which the leaky ReLU's own second derivative would send zeros through all layers.
+        """
+        slopes = found.sign().clamp_(min=SLOPE)
+        if not self.training or not self.dropout:
+            return slopes
+        return slopes.mul_(kept(found, self.dropout)).div_(1 - self.dropout)
+
+
+def beside(layer: nn.Module, signal: Tensor | None, given: Tensor | None) -> Tensor:
+    """The output of a linear layer for ``cat([signal, given], 1)``, either of which may be missing, as two products.
+
+    Of one product the gradient would be taken for all of its input, and what is given mostly needs none.
+    """
+    if signal is None or given is None:
+        return layer(given if signal is None else signal)
+    assert isinstance(layer, nn.Linear)
+    first, second = layer.weight.split([signal.shape[1], given.shape[1]], 1)
+    return torch.addmm(linear(given, second, layer.bias), signal, first.T)
+
+
+def kept(like: Tensor, dropped: float) -> Tensor:
+    """One where dropout keeps a number and zero where it does not, like another tensor; the share is met to a 65,536th.
+
+    Four numbers share a draw of torch's own generator, as one for each would take a tenth of a step.
+    """
+    count, most = like.numel(), 2**16 - 1
+    draws = torch.randint(-(2**63), 2**63 - 1, (-(-count // 4),), device=like.device)
+    shares = draws.view(torch.int16)[:count].view(like.shape)
+    return torch.ge(shares, min(round(dropped * 2**16), most) - 2**15, out=torch.empty_like(like))
+
+
+def _rows(pieces: Sequence[Tensor]) -> Tensor:
+    """Columns' numbers ``(width, n)`` each as rows ``(n, d)``."""
+    return torch.cat([*pieces]).T.contiguous()

@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from torch.nn.functional import gumbel_softmax, leaky_relu, linear
+
 from sparring.agreement import ConditionMatch, MomentMatch
 from sparring.errors import RequestError
-from sparring.networks.tabular import Tabular
+from sparring.networks.tabular import Tabular, beside, kept
 from sparring.types import Batch, DataSpec, Samples, Span
 
 SPANS = (Span("tanh", 1), Span("softmax", 3), Span("softmax", 2))
@@ -23,6 +25,20 @@ def test_while_learning_choices_are_relaxed_and_sum_to_one():
     assert ((made[:, 1:] > 0) & (made[:, 1:] < 1)).any()
 
 
+def test_what_is_learned_from_is_the_gumbel_softmax_of_the_logits_at_the_temperature():
+    network = generator(temperature=0.5).train()
+    made = network(torch.randn(1, 10).repeat(40_000, 1), torch.zeros(40_000, 5))
+    torch.manual_seed(1)
+    for columns in (slice(0, 3), slice(3, 5)):
+        logits = made.logits[:, columns]
+        assert torch.allclose(logits.exp().sum(1), torch.ones(40_000), atol=1e-5)
+        found, expected = made.value[:, 1:][:, columns], gumbel_softmax(logits, tau=0.5)
+        assert torch.allclose(found.mean(0), expected.mean(0), atol=0.01)
+        assert torch.allclose(found.square().mean(0), expected.square().mean(0), atol=0.01)
+        taken = torch.eye(logits.shape[1])[found.argmax(1)].mean(0)
+        assert torch.allclose(taken, logits[0].exp(), atol=0.015)
+
+
 def test_samples_are_drawn_from_the_probabilities_by_the_last_numbers_of_the_latent():
     network = generator().eval()
     latent = torch.randn(1, 10).repeat(20_000, 1)
@@ -40,6 +56,63 @@ def test_a_choice_that_is_asked_for_is_made():
     made = generator().eval()(torch.randn(50, 10), asked).value
     assert torch.equal(made[:, 3], torch.ones(50))
     assert made[:, 4].unique().numel() == 2
+
+
+def plain_scores(judge, items, condition):
+    """The discriminator without dropout, written out."""
+    signal = torch.cat([items, condition], 1)
+    for layer in judge.body:
+        signal = leaky_relu(layer(signal), 0.2)
+    return judge.verdict(signal).squeeze(1)
+
+
+def test_the_discriminator_and_its_gradient_penalty_are_those_of_leaky_relu_layers():
+    torch.manual_seed(0)
+    judge = Tabular(width=16, dropout=0.0).discriminator(SPEC).double()
+    items, condition = torch.randn(8, 6).double().requires_grad_(), torch.randn(8, 5).double()
+    found = []
+    for score in (judge(items, condition)[0].value, plain_scores(judge, items, condition)):
+        (slope,) = torch.autograd.grad(score.sum(), items, create_graph=True)
+        total = score.square().mean() + (slope.norm(dim=1) - 1).square().mean()
+        found.append([score, slope, *torch.autograd.grad(total, list(judge.parameters()))])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_gradient_penalty_does_not_go_back_through_the_signal():
+    judge = Tabular(width=16, dropout=0.25).discriminator(SPEC)
+    items = torch.randn(8, 6).requires_grad_()
+    (slope,) = torch.autograd.grad(judge(items, torch.randn(8, 5))[0].value.sum(), items, create_graph=True)
+    slope.square().sum().backward()
+    assert items.grad is None
+    assert judge.body[0].bias.grad is None
+    assert judge.body[0].weight.grad.any()
+
+
+def test_dropout_leaves_out_its_share_of_units_and_keeps_the_mean():
+    torch.manual_seed(0)
+    assert kept(torch.zeros(401, 301), 0.25).float().mean().item() == pytest.approx(0.75, abs=0.005)
+    assert kept(torch.zeros(400, 300), 0.9).float().mean().item() == pytest.approx(0.1, abs=0.004)
+    judge = Tabular(width=16, depth=1, dropout=0.5).discriminator(SPEC)
+    items, condition = torch.randn(1, 6), torch.randn(1, 5)
+    expected = judge.eval()(items, condition)[0]
+    drawn = judge.train()(items.expand(20_000, 6), condition.expand(20_000, 5))[0]
+    assert (drawn.features[0] == 0).float().mean().item() == pytest.approx(0.5, abs=0.01)
+    torch.testing.assert_close(drawn.features[0].mean(0), expected.features[0][0], atol=0.02, rtol=0.05)
+
+
+def test_two_products_beside_each_other_are_one_of_both():
+    torch.manual_seed(0)
+    layer, signal, given = torch.nn.Linear(7, 4), torch.randn(5, 3).requires_grad_(), torch.randn(5, 4)
+    whole = torch.cat([signal, given], 1)
+    torch.testing.assert_close(beside(layer, signal, given), linear(whole, layer.weight, layer.bias))
+    torch.testing.assert_close(
+        torch.autograd.grad(beside(layer, signal, given).square().sum(), [signal, layer.weight]),
+        torch.autograd.grad(layer(whole).square().sum(), [signal, layer.weight]),
+    )
+    other = torch.nn.Linear(4, 2)
+    assert torch.equal(beside(other, None, given), other(given))
+    assert torch.equal(beside(other, given, None), other(given))
 
 
 def test_a_latent_too_narrow_for_the_choices_is_refused():
@@ -63,3 +136,11 @@ def test_moments_match_where_pairs_stand_together_as_often():
     assert term(Samples(real.flip(0)), Batch(real)) == 0
     # Only the two entries of the pair differ, by a half each.
     assert torch.allclose(term(Samples(crossed), Batch(real)), torch.tensor(0.5))
+
+
+def test_moments_are_taken_in_full_precision_whatever_networks_run_in():
+    torch.manual_seed(0)
+    real, made = torch.rand(64, 9), torch.rand(64, 9)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = MomentMatch()(Samples(made), Batch(real))
+    assert torch.equal(found, MomentMatch()(Samples(made), Batch(real)))

@@ -55,11 +55,14 @@ class MomentMatch(Agreement):
     def __call__(self, made: Samples, batch: Batch) -> Scalar:
         # Counts of pairs are told apart by less than what half precision would round away.
         with torch.autocast(made.value.device.type, enabled=False):
-            apart = _moments(precise(made.value)) - _moments(precise(batch.target))
-            return self.weight * apart.square().sum()
+            rows, real = _with_one(made.value), _with_one(batch.target)
+            # Both factors of a product have one gradient, as it is symmetric: it is taken of one of them, and doubled.
+            apart = rows.detach().T @ rows / len(rows) - real.T @ real / len(real)
+            found = self.weight * apart.square().sum()
+            return 2 * found - found.detach()
 
 
-def _moments(rows: Tensor) -> Tensor:
-    """Mean products of all pairs of numbers of rows ``(n, d)`` with a one beside them, ``(d + 1, d + 1)``."""
-    with_one = torch.cat([rows, torch.ones_like(rows[:, :1])], 1)
-    return with_one.T @ with_one / len(rows)
+def _with_one(rows: Tensor) -> Tensor:
+    """Rows ``(n, d)`` with a one beside their numbers, in float32 or better."""
+    rows = precise(rows)
+    return torch.cat([rows, torch.ones_like(rows[:, :1])], 1)

@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from torch.nn.functional import gumbel_softmax, leaky_relu, linear
 
 from sparring.agreement import ConditionMatch, MomentMatch

@@ -24,7 +24,7 @@ from sparring.watch import EVERY, NotFinite, Signs
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous")
 LENGTH = 1500
-"""Steps into which schedules are squeezed, observed every 50."""
+"""Steps to which schedules are squeezed or stretched, observed every 50."""
 
 HEALTHY = 4
 """Observations before a failure is planted."""
@@ -39,7 +39,8 @@ class Case:
         data: as the command line takes them, or what makes a frame.
         recipe: by its name.
         settings: beside :data:`FIXED`.
-        own: whether it is played by its recipe's own schedule too, which is much longer or shorter.
+        own: whether healthy runs are played by its recipe's own schedule, which is much longer or shorter: squeezed or
+            stretched to :data:`LENGTH` they are not healthy.
     """
 
     name: str
@@ -83,7 +84,6 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alarms", description=__doc__)
     parser.add_argument("--seeds", nargs="+", default=["0-9"], help="of healthy runs")
     parser.add_argument("--length", type=int, default=LENGTH, help="steps of a healthy run, observed every 50")
-    parser.add_argument("--schedules", nargs="+", choices=[*SCHEDULES], default=[*SCHEDULES], help="of healthy runs")
     parser.add_argument("--cases", nargs="+", default=[case.name for case in (*CASES, FEW)], help="some of them")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="folder for data")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the measurements")
@@ -91,9 +91,8 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(1)
     ledger = Ledger("alarms", argv, asked.results)
     for case in (case for case in CASES if case.name in asked.cases):
-        for schedule in asked.schedules if case.own else set(asked.schedules) - {"own"}:
-            ledger.add(silence(case, schedule, asked))
-        for name, failure in FAILURES.items() if "squeezed" in asked.schedules else ():
+        ledger.add(silence(case, asked))
+        for name, failure in FAILURES.items():
             late = delay(case, name, failure, asked.scratch)
             ledger.add(Measurement(f"{case.name}: observations until {name}", late, f"<= {BOUNDS[name]}"))
     for seed in seeds_option(asked.seeds) if FEW.name in asked.cases else ():
@@ -105,22 +104,22 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def silence(case: Case, schedule: str, asked: argparse.Namespace) -> Measurement:
-    """In how many runs a detector speaks, of as many steps as are asked for and the schedule has."""
+def silence(case: Case, asked: argparse.Namespace) -> Measurement:
+    """In how many runs a detector speaks, of as many steps as are asked for or as the recipe's schedule has."""
     told, steps = {}, asked.length
     for seed in seeds_option(asked.seeds):
-        playing = SCHEDULES[schedule](case.proposed(seed, asked.scratch))
-        steps = min(asked.length, playing.plan.steps)
+        playing = (unhurried if case.own else engine)(case.proposed(seed, asked.scratch))
+        steps = playing.plan.steps if case.own else asked.length
         found, history = watched(playing, steps, every=50)
         told |= {f"seed {seed}": found} if found else {}
-        print(case.name, schedule, seed, found, nearest(history), file=sys.stderr, flush=True)
+        print(case.name, seed, found, nearest(history), file=sys.stderr, flush=True)
     more = {"runs": len(seeds_option(asked.seeds)), "steps": steps, **told}
-    name = case.name if schedule == "squeezed" else f"{case.name}, at its own schedule"
+    name = f"{case.name}, at its own schedule" if case.own else case.name
     return Measurement(f"{name}: healthy runs with an alarm", len(told), "<= 0", more=more)
 
 
 def engine(proposal: Proposal) -> Engine:
-    """As a session makes it, without a run's folder, its schedules squeezed."""
+    """As a session makes it, without a run's folder, its schedules squeezed or stretched."""
     return _engine(proposal, Plan(steps=LENGTH, images_per_step=proposal.experiment.training.batch))
 
 
@@ -131,9 +130,6 @@ def unhurried(proposal: Proposal) -> Engine:
 
 def _engine(proposal: Proposal, plan: Plan) -> Engine:
     return Engines(proposal.experiment, proposal.material, torch.device("cpu"))(plan)
-
-
-SCHEDULES: dict[str, Callable[[Proposal], Engine]] = {"squeezed": engine, "own": unhurried}
 
 
 def watched(

@@ -14,11 +14,11 @@ _AT_ONCE = 64
 
 
 def refuse_large(path: Path) -> None:
-    """Refuses a file whose rows take more memory than there is, before they are unpacked.
+    """Refuses a file whose rows take more memory than there is, before they are unpacked, or whose texts are none.
 
     Raises:
         DataError: they do.
-        OSError, ValueError: it is no such file.
+        OSError, ValueError, IndexError: it is no such file, or texts and references to them are damaged.
     """
     from pyarrow import types
     from pyarrow.parquet import ParquetFile
@@ -36,8 +36,9 @@ def refuse_large(path: Path) -> None:
             refuse_beyond_memory(size, f"'{path}'", REMEDY)
             if field.name in texts:
                 size += sum(_lengths(file, field.name))
-            elif types.is_nested(field.type):
+            elif types.is_nested(field.type) or types.is_dictionary(field.type):
                 for batch in file.iter_batches(_AT_ONCE, columns=[field.name]):
+                    batch.validate(full=True)
                     size += batch.nbytes
                     refuse_beyond_memory(size, f"'{path}'", REMEDY)
     refuse_beyond_memory(size, f"'{path}'", REMEDY)
@@ -50,5 +51,6 @@ def _lengths(file, name: str) -> Iterator[int]:
     for group in range(file.metadata.num_row_groups):
         for column in file.read_row_group(group, columns=[name]).columns:
             for piece in column.chunks:
+                piece.validate(full=True)
                 lengths = compute.call_function("binary_length", [piece.dictionary])
                 yield compute.call_function("sum", [lengths.take(piece.indices)]).as_py() or 0

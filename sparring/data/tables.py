@@ -126,7 +126,9 @@ def _parquet(path: Path) -> Frame:
         return pandas().read_parquet(path)
     except ImportError:
         raise MissingExtra("pyarrow", "tables") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes make its reader raise anything
         raise DataError(f"'{path}' cannot be read as parquet: {' '.join(str(error).split())[:120]}") from None
 
 

@@ -84,6 +84,23 @@ def test_what_is_no_table_is_one_error(tmp_path, text, reason):
         Tables(path=str(written(tmp_path, text))).load()
 
 
+def test_a_parquet_with_any_byte_of_its_texts_damaged_is_read_or_refused(tmp_path):
+    """Of texts that are none, and of references beyond a column's texts, the reader says nothing by itself."""
+    path, frame = tmp_path / "x.parquet", pd.DataFrame({"word": ["a", "b", "c"] * 4})
+    frame["kind"] = pd.Categorical(["x", "y", "z", "x"] * 3)
+    frame.to_parquet(path, index=False, compression=None)
+    sound, said = path.read_bytes(), ""
+    for place in range(4, 140):
+        for other in (b"\xff", bytes([sound[place] ^ 15])):
+            path.write_bytes(sound[:place] + other + sound[place + 1 :])
+            try:
+                Tables(path=str(path)).load()
+            except DataError as error:
+                said += str(error)
+    assert "Invalid UTF8" in said
+    assert "out of bounds" in said
+
+
 def test_a_damaged_parquet_a_missing_file_and_an_unknown_column_are_one_error(tmp_path):
     with pytest.raises(DataError, match="cannot be read as parquet"):
         Tables(path=str(written(tmp_path, b"PAR1nonsense", "x.parquet"))).load()

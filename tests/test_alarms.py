@@ -19,8 +19,9 @@ def test_a_failure_that_is_planted_into_the_default_recipe_is_seen_within_its_de
     assert late <= BOUNDS[name]
 
 
-def test_a_table_whose_rows_are_all_alike_is_seen(tmp_path):
-    assert delay(CASES[-1], "collapsed", FAILURES["collapsed"], tmp_path, every=2) <= BOUNDS["collapsed"]
+@pytest.mark.parametrize(("name", "every"), [("collapsed", 2), ("won", 6)])
+def test_a_table_whose_rows_are_all_alike_or_noise_is_seen(tmp_path, name, every):
+    assert delay(CASES[-1], name, FAILURES[name], tmp_path, every=every) <= BOUNDS[name]
 
 
 def test_a_failure_is_planted_for_every_detector_but_the_slow_one():

@@ -162,13 +162,14 @@ def mlp(facts: Facts) -> tuple[Generation, Training]:
 def table(facts: Facts) -> tuple[Generation, Training]:
     """The default for tables: ctgan that matches the mean products of all pairs of numbers too, averaged.
 
-    The penalty is taken every fourth step, networks run in half precision where that is faster here.
+    Networks run in half precision where that is faster here. The penalty is taken every step: with one every fourth, a
+    category of 1 % was made half as often (0.3 and 0.5 % against 0.6 and 0.7 % after 600 steps, two seeds).
     """
     _needs_rows(facts, "table")
     game = Latent(
         network=Tabular(dropout=0.25, temperature=0.5),
         loss=Wasserstein(),
-        penalties=(GradientPenalty(every=4),),
+        penalties=(GradientPenalty(),),
         views=(Pack(count=2),),
         agreements=(ConditionMatch(), MomentMatch()),
         latent=64 + facts.choices,

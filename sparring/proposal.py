@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sparring import recipes
 from sparring.codec import Codec, build
 from sparring.data import Dataset, DataSource, Decoded
@@ -13,11 +15,14 @@ from sparring.data.opening import open_data, read_for, store_arrays
 from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
 from sparring.experiment import Experiment, Material, gather, gather_privately, private_codec, split
+from sparring.facts import Facts
 from sparring.leaks import refuse_networks
 from sparring.modalities import Modality
 from sparring.networks.tabular import choices_in
 from sparring.privacy import Privacy, opacus, secret, secret_seed
+from sparring.registration import registered
 from sparring.tasks import Task
+from sparring.tasks.picture import PictureTask, Restoration
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,15 @@ def propose(  # noqa: PLR0913
     wanted = () if unconditional else tuple(there if attributes is None else attributes)
     splits = split(read, _select_share(source, settings))
     spec = codec.spec()
-    facts = recipes.Facts(read.modality, spec.shape, len(splits.train), wanted, choices_in(spec.spans), task)
+    facts = Facts(
+        read.modality,
+        spec.shape,
+        len(splits.train),
+        wanted,
+        choices_in(spec.spans),
+        task,
+        _registered(known[task], read, splits.train),
+    )
     played, training = recipes.find(recipe or "default")(facts)
     if epochs is not None:
         training = training.but(images=max(1, epochs * facts.count))
@@ -117,6 +130,13 @@ def propose(  # noqa: PLR0913
 def _several(given: str | Sequence[str] | None) -> Sequence[str] | None:
     """One word as a sequence of one, so that its letters are not taken for words."""
     return (given,) if isinstance(given, str) else given
+
+
+def _registered(task: type[Task], read: Dataset, rows: np.ndarray) -> bool:
+    """Whether pairs lie on each other, pixel on pixel, as all do whose given side is made of the other."""
+    if read.given is None or not issubclass(task, PictureTask) or not task.paired or issubclass(task, Restoration):
+        return True
+    return registered(read.given, read.items, rows)
 
 
 def _privacy(
@@ -162,7 +182,7 @@ def _privately(  # noqa: PLR0913
     codec = private_codec(read, privacy, secret_seed(secret(store), seed), share)
     material = gather_privately(Task.from_json({"part": task}), read, codec, share)
     spec, count = material.modality.spec(), material.modality.counted()
-    facts = recipes.Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)
+    facts = Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "private")(facts)
     training = training if epochs is None else training.but(images=max(1, epochs * count))
     experiment = Experiment(data=source, task=played, training=training, seed=seed)

@@ -7,11 +7,12 @@ this module, called by its name with hyphens.
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sparring.agreement import ConditionMatch, MomentMatch
 from sparring.errors import RequestError, choices
+from sparring.facts import Facts
 from sparring.games.latent import Latent
+from sparring.games.paired import Paired
 from sparring.games.timegan import Timegan
 from sparring.games.tvae import Tvae
 from sparring.games.vae import Vae
@@ -22,6 +23,8 @@ from sparring.networks.autoencoder import Autoencoder
 from sparring.networks.dcgan import Dcgan
 from sparring.networks.dense import Dense
 from sparring.networks.dense_conv import DenseConv
+from sparring.networks.encoder_decoder import EncoderDecoder
+from sparring.networks.judges import Patch
 from sparring.networks.mlp import Mlp
 from sparring.networks.pyramid import Pyramid
 from sparring.networks.r3gan import R3gan
@@ -33,6 +36,7 @@ from sparring.penalties import R1, R2, GradientPenalty
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.tasks.picture import PictureTask
+from sparring.terms import L2
 from sparring.training import Training
 from sparring.views import AdaptiveAugment, Pack, View
 from sparring.watch import EVERY, Collapsed, Won
@@ -43,26 +47,8 @@ ROWS_WATCHED = tuple(part.but(separation=2.5) if isinstance(part, Won) else part
 AUGMENT_BELOW = 20_000
 """Pictures below which the discriminator learns them by heart within a default run."""
 
-
-@dataclass(frozen=True)
-class Facts:
-    """What recipes know of the data.
-
-    Attributes:
-        modality: name of the codec.
-        shape: of one encoded item.
-        count: items to learn from.
-        attributes: names of the attributes to be conditioned on.
-        choices: how many choices a row of a table has.
-        task: name of the task.
-    """
-
-    modality: str
-    shape: tuple[int, ...]
-    count: int
-    attributes: tuple[str, ...] = ()
-    choices: int = 0
-    task: str = "generation"
+_JUDGING = Adam(rate=4e-4, rate_final=1e-5, beta1=0.5, beta2=0.99)
+"""Of the discriminator of pairs."""
 
 
 Recipe = Callable[[Facts], tuple[Task, Training]]
@@ -95,38 +81,52 @@ def default(facts: Facts) -> tuple[Task, Training]:
     """The recipe that the kind of data names, pyramid for pictures and table for tables; or the task's."""
     kind = Task.find(facts.task)
     if issubclass(kind, PictureTask):
-        return restoration(facts) if kind.paired else unpaired(facts)
+        if not kind.paired:
+            return unpaired(facts)
+        return restoration(facts) if facts.registered else redrawing(facts)
     return find(Modality.find(facts.modality).recipe)(facts)
 
 
 def restoration(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures, by the task's own networks: pixels first, then the discriminator joins."""
-    kind = Task.find(facts.task)
-    if not issubclass(kind, PictureTask):
-        raise RequestError(f"the recipe 'restoration' is for tasks from pictures to pictures, not for '{facts.task}'")
-    _needs_pictures(facts, "restoration")
-    judge = Adam(rate=4e-4, rate_final=1e-5, beta1=0.5, beta2=0.99)
-    return kind.from_json({"part": kind.name}).suited(facts.shape), Training(
+    return _picture_task(facts, "restoration", paired=True), Training(
         batch=16,
         optimiser=Adam(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
-        per_player={"discriminator": judge},
+        per_player={"discriminator": _JUDGING},
         average=0.005,
         images=300_000,
     )
 
 
+def redrawing(facts: Facts) -> tuple[Task, Training]:
+    """Pictures from pictures that they do not lie on: each is taken in as a whole, and its counterpart drawn anew."""
+    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(),), adversary=0.01, warm=0.8)
+    return _picture_task(facts, "redrawing", paired=True).but(game=game), Training(
+        batch=32,
+        optimiser=Adam(rate=2e-3, rate_final=1e-5, beta1=0.9, beta2=0.99),
+        per_player={"discriminator": _JUDGING},
+        average=0.005,
+        images=1_000_000,
+    )
+
+
 def unpaired(facts: Facts) -> tuple[Task, Training]:
     """One set of pictures from another without pairs, by the task's own game: generators and judges at one rate."""
-    kind = Task.find(facts.task)
-    if not issubclass(kind, PictureTask) or kind.paired:
-        raise RequestError(f"the recipe 'unpaired' is for two sets without pairs, not for '{facts.task}'")
-    _needs_pictures(facts, "unpaired")
-    return kind.from_json({"part": kind.name}), Training(
+    return _picture_task(facts, "unpaired", paired=False), Training(
         batch=8,
         optimiser=Adam(rate=5e-4, rate_final=1e-5, beta1=0.5, beta2=0.99),
         average=0.01,
         images=100_000,
     )
+
+
+def _picture_task(facts: Facts, recipe: str, *, paired: bool) -> PictureTask:
+    kind = Task.find(facts.task)
+    if not issubclass(kind, PictureTask) or kind.paired != paired:
+        wanted = "tasks from pictures to pictures" if paired else "two sets without pairs"
+        raise RequestError(f"the recipe '{recipe}' is for {wanted}, not for '{facts.task}'")
+    _needs_pictures(facts, recipe)
+    return kind.from_json({"part": kind.name})
 
 
 def pyramid(facts: Facts) -> tuple[Generation, Training]:

@@ -15,7 +15,20 @@ MODULES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("
 # A folder's floor is that of every module in it; a module that is named by itself goes before its folder.
 FLOORS = {
     **dict.fromkeys(
-        ["errors", "types", "part", "randomness", "files", "limits", "memory", "pictures", "provenance"], 0
+        [
+            "errors",
+            "types",
+            "part",
+            "randomness",
+            "files",
+            "limits",
+            "memory",
+            "pictures",
+            "provenance",
+            "registration",
+            "facts",
+        ],
+        0,
     ),
     **dict.fromkeys(
         [

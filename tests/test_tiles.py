@@ -6,7 +6,8 @@ from sparring.networks import Architecture
 from sparring.tiles import Grid, outer, tiled
 from sparring.types import DataSpec
 
-FAMILIES = sorted(name for name, family in Architecture.parts().items() if family.translates)
+FAMILIES = sorted({n for n, family in Architecture.parts().items() if family.translates} - {"encoder-decoder"})
+"""Families whose pixels depend on what is near; the other sees the whole picture."""
 SMALL = {"width": 4, "depth": 2, "blocks": 1}
 
 

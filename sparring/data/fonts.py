@@ -118,3 +118,21 @@ def drawn(text: str, face: Face, *, tall: int, size: tuple[int, int], place: tup
     at = round(place[1] * across) - left, round(place[0] * down) - top
     ImageDraw.Draw(picture).text(at, text, fill=255, font=font(face, tall))
     return np.asarray(picture)
+
+
+def centred(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A drawing ``(h, w)``, moved by whole pixels to where another of that size is: the middles of their ink meet.
+
+    As near as the picture has room for; what is else 0 is no ink.
+    """
+    for axis in (0, 1):
+        (first, last), (low, high) = (_ink(drawing, axis) for drawing in (picture, other))
+        wanted = round((low + high - last - first) / 2)
+        picture = np.roll(picture, min(max(wanted, -first), picture.shape[axis] - 1 - last), axis)
+    return picture
+
+
+def _ink(picture: np.ndarray, axis: int) -> tuple[int, int]:
+    """The first and the last line along an axis in which something is drawn; where nothing is, the whole axis."""
+    lines = np.flatnonzero(picture.any(1 - axis))
+    return (int(lines[0]), int(lines[-1])) if len(lines) else (0, picture.shape[axis] - 1)

@@ -192,6 +192,7 @@ class Moved:
         self.pixels, self.mirror, self.shift, self.free = pixels, mirror, shift, free
         self.partner = np.arange(len(pixels)) if partner is None else partner
         self.shape, self.dtype = (len(self.partner), *pixels.shape[1:]), pixels.dtype
+        self._lines = [np.pad(np.arange(side), round(shift * side), mode="symmetric") for side in pixels.shape[1:3]]
 
     def __len__(self) -> int:
         return len(self.partner)
@@ -209,9 +210,9 @@ class Moved:
         draws = draws.random(4)
         chosen = self.partner[row] if self.free is None else self.free[int(draws[3] * len(self.free))]
         picture = self.pixels[chosen]
-        height, width = picture.shape[:2]
-        most = round(self.shift * height), round(self.shift * width)
-        top, left = (int(draw * (2 * far + 1)) for draw, far in zip(draws[:2], most, strict=True))
-        wide = np.pad(picture, [(most[0],) * 2, (most[1],) * 2, (0, 0)], mode="symmetric")
-        moved = wide[top : top + height, left : left + width]
+        down, across = (
+            lines[(top := int(draw * (len(lines) - side + 1))) : top + side]
+            for draw, lines, side in zip(draws[:2], self._lines, picture.shape[:2], strict=True)
+        )
+        moved = picture[down][:, across]
         return moved[:, ::-1] if self.mirror and draws[2] < 0.5 else moved

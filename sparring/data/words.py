@@ -11,10 +11,11 @@ from jaxtyping import UInt8
 from pydantic import Field
 
 from sparring.data import Dataset, DataSource
-from sparring.data.fonts import Face, drawn, faces, refuse_missing
+from sparring.data.fonts import Face, centred, drawn, faces, refuse_missing
 from sparring.data.images import Size, digests
 from sparring.data.lexicon import ENGLISH_TO_CHINESE
 from sparring.data.named import shadowed
+from sparring.data.pairs import Moved
 from sparring.errors import DataError
 from sparring.randomness import derive
 
@@ -25,8 +26,9 @@ _FACES = "font files; none: those that fontconfig finds for the language"
 class Words(DataSource):
     """Renderings of words in many fonts, sizes and places with noise, and their counterparts', clean.
 
-    A counterpart lies where its word lies and is bold where that is, so that each picture has one right answer. A tenth
-    is the test split: unseen renderings of known words. The attribute ``word`` is the counterpart.
+    The middle of a counterpart lies where that of its word does, as near as there is room for, and it is bold where the
+    word is, so that each picture has one right answer. A tenth is the test split: unseen renderings of known words. The
+    attribute ``word`` is the counterpart.
     """
 
     count: int = Field(default=14_400, ge=10, le=1_000_000, description="pairs, as many of each word")
@@ -39,6 +41,9 @@ class Words(DataSource):
     fonts: tuple[str, ...] = Field(default=(), description=f"of the words: {_FACES}")
     counterpart_fonts: tuple[str, ...] = Field(default=(), description=f"of the counterparts: {_FACES}")
     noise: float = Field(default=20.0, ge=0, le=255, description="standard deviation of the words' noise")
+    shift: float = Field(
+        default=0.05, ge=0, le=0.5, description="largest shift of both while learning, as a share of the size"
+    )
     seed: int = Field(default=0, ge=0, description="of the draws")
 
     def title(self) -> str:
@@ -59,14 +64,14 @@ class Words(DataSource):
         ]
         given, made = (np.stack(side)[..., None] for side in zip(*drawings, strict=True))
         return Dataset(
-            items=made,
+            items=Moved(made, mirror=False, shift=self.shift),
             modality="image",
             names=[f"{pairs[word][0]}#{row}" for row, word in enumerate(which)],
             digests=digests(np.concatenate([given, made], 2)),
             attributes={"word": np.array([pairs[word][1] for word in which])},
             test=np.arange(self.count) % 10 == 9,
             notes=(f"{len(pairs)} words in {len(there)} fonts, counterparts in {len(here)}", *shadowed(self.name)),
-            given=given,
+            given=Moved(given, mirror=False, shift=self.shift),
         )
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -99,11 +104,15 @@ class Words(DataSource):
         word = drawn(words[0], face, tall=tall, size=size, place=place)
         alike = [other for other in here if other.bold == face.bold] or list(here)
         counterpart = drawn(
-            words[1], alike[chosen % len(alike)], tall=round(0.78 * min(height, width / 2)), size=size, place=place
+            words[1],
+            alike[chosen % len(alike)],
+            tall=round(0.78 * min(height, width / 2)),
+            size=size,
+            place=(0.5, 0.5),
         )
         paper, ink = source.uniform(190, 255), source.uniform(0, 60)
         shade = paper + (ink - paper) * (word / 255) + self.noise * source.standard_normal((height, width))
-        return np.rint(shade).clip(0, 255).astype(np.uint8), 255 - counterpart
+        return np.rint(shade).clip(0, 255).astype(np.uint8), 255 - centred(counterpart, word)
 
 
 def _faces(given: tuple[str, ...], language: str) -> tuple[Face, ...]:

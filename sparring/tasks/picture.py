@@ -1,7 +1,7 @@
 """What tasks from pictures to pictures share: a generator that is given a picture, and how its output is finished."""
 
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -25,10 +25,6 @@ class PictureTask(Task):
     translates: ClassVar[bool] = True
     masked: ClassVar[bool] = False
     recolours: ClassVar[bool] = False
-
-    def suited(self, shape: tuple[int, ...]) -> Self:
-        """The task with the game that suits pictures ``(channels, height, width)``; its own for all where not said."""
-        return self
 
     @abstractmethod
     def channels(self, data: DataSpec) -> int:

@@ -1,6 +1,6 @@
 """Translation: a picture of another kind from a given one, learned from pairs."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -11,11 +11,8 @@ from sparring.games.paired import Paired
 from sparring.networks.judges import Patch
 from sparring.networks.unet import Unet
 from sparring.tasks.picture import PictureTask, needs_pictures
-from sparring.terms import L1, L2
+from sparring.terms import L1
 from sparring.types import Batch, DataSpec
-
-SMALL = 64
-"""Pixels of the longer side up to which pictures are small."""
 
 
 class Translation(PictureTask):
@@ -33,17 +30,6 @@ class Translation(PictureTask):
         ),
         description="the game that is played",
     )
-
-    def suited(self, shape: tuple[int, ...]) -> Self:
-        """For small pictures narrow networks, by which more are seen in the same time, and L2.
-
-        Small pictures may be of strokes that do not lie on those that are given, as words. While their place is not
-        known, the L1 is least where nothing is drawn, and stays there; the L2 is at their mean, and learns on.
-        """
-        if max(shape[1:]) > SMALL:
-            return self
-        network = Unet(width=16, norm="instance", residual=False, judge=Patch(width=32))
-        return self.but(game=Paired(network=network, terms=(L2(),), adversary=0.01, warm=0.8))
 
     def spec(self, data: DataSpec) -> DataSpec:
         needs_pictures(self, data)

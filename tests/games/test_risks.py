@@ -98,7 +98,13 @@ def test_no_recipe_is_risky(name):
             continue
         assert not task.game.risks(spec)
         played += 1
-    assert played or name in {"restoration", "unpaired"}
+    assert played or name in {"redrawing", "restoration", "unpaired"}
+
+
+@pytest.mark.parametrize("name", ["redrawing", "restoration"])
+def test_no_recipe_of_pairs_is_risky(name):
+    task, _ = recipes.find(name)(recipes.Facts("image", PICTURE.shape, 500, task="translation"))
+    assert not task.game.risks(PICTURE)
 
 
 def test_looking_for_risks_draws_nothing_that_training_would_draw():

@@ -14,7 +14,6 @@ from sparring.tasks.denoising import Denoising
 from sparring.tasks.inpainting import Inpainting
 from sparring.tasks.picture import PictureTask, Restoration, prepared, takes_strength
 from sparring.tasks.super_resolution import SuperResolution
-from sparring.tasks.translation import Translation
 from sparring.types import Batch, DataSpec
 
 TASKS = sorted(name for name, task in Task.parts().items() if issubclass(task, PictureTask))
@@ -28,21 +27,6 @@ def reader(channels=3, size=16, seed=0):
 
 def spec(channels=3, size=16):
     return DataSpec((channels, size, size), given=(channels, size, size))
-
-
-def test_small_pictures_are_translated_by_narrow_networks_from_the_mean():
-    own = Translation()
-    assert own.suited((3, 65, 10)) == own
-    small = own.suited((1, 32, 64)).game
-    assert [term.name for term in small.terms] == ["l2"]
-    assert small.network.width < own.game.network.width
-    assert small.network.judge.width < own.game.network.judge.width
-
-
-@pytest.mark.parametrize("name", sorted(set(TASKS) - {"translation"}))
-def test_other_tasks_play_one_game_whatever_the_size(name):
-    task = Task.find(name)()
-    assert task.suited((3, 8, 8)) == task == task.suited((3, 500, 500))
 
 
 @pytest.mark.parametrize("name", RESTORATIONS)

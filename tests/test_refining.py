@@ -37,7 +37,7 @@ def test_rows_that_are_taken_are_distributed_as_the_data():
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    settings = ("training.batch=200", "network.width=32", "optimiser.rate=2e-3")
+    settings = ("training.batch=200", "training.precision=fp32", "network.width=32", "optimiser.rate=2e-3")
     return sparring.train(planted(), out=tmp_path_factory.mktemp("runs") / "rows", steps=80, settings=settings)
 
 

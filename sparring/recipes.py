@@ -163,7 +163,7 @@ def table(facts: Facts) -> tuple[Generation, Training]:
     """The default for tables: ctgan that matches the mean products of all pairs of numbers too, averaged.
 
     Networks run in half precision where that is faster here. The penalty is taken every step: with one every fourth, a
-    category of 1 % was made half as often (0.3 and 0.5 % against 0.6 and 0.7 % after 600 steps, two seeds).
+    category of 1 % was made less often (0.3 and 0.5 % against 0.6 and 0.7 % after 600 steps, two seeds).
     """
     _needs_rows(facts, "table")
     game = Latent(

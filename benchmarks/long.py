@@ -73,7 +73,7 @@ class Look:
 
 
 def watched(out: Path, seconds: float) -> Iterator[Look]:
-    """A look each second at a run that saves every :data:`SAVED` steps: a short plan, gone on with, keeps its interval."""
+    """A look each second at a run that saves often: a short plan, gone on with, keeps its interval."""
     command = [*program(), "train", "digits", "--out", str(out), *OPTIONS]
     subprocess.run([*command, "--steps", "40"], check=True, stdout=subprocess.DEVNULL)
     planned = json.loads((out / "plan.json").read_text())["save_every"]

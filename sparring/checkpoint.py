@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
+import safetensors.numpy
 import safetensors.torch
 from torch import Tensor
 
@@ -76,13 +77,23 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     path.touch()
     mode = path.stat().st_mode & 0o777
     try:
-        safetensors.torch.save_file(plain, path)
+        _write(path, plain)
         # It lets nobody but the owner read; a model may be read by whoever may read the rest of the run.
         path.chmod(mode)
     except safetensors.SafetensorError as error:  # the system's errors come as text
         found = re.search(r"os error (\d+)", str(error))
         code = int(found[1]) if found else errno.EIO
         raise OSError(code, os.strerror(code)) from None
+
+
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    """As arrays where numpy has their types: of tensors safetensors 0.8 loses some bytes in each call."""
+    try:
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    except TypeError:  # bfloat16 and its like
+        safetensors.torch.save_file(tensors, path)
+    else:
+        safetensors.numpy.save_file(arrays, path)
 
 
 def checksum(path: Path) -> str:

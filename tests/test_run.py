@@ -13,6 +13,7 @@ from faults import files_of_at_most
 from toys import contents, going, proposed
 
 from benchmarks.disks import disk
+from sparring.checkpoint import save_tensors
 from sparring.errors import RequestError, RunError
 from sparring.files import append_line
 from sparring.learning import steps
@@ -400,3 +401,15 @@ def test_a_model_may_be_read_by_whoever_may_read_the_rest_of_the_run(tmp_path):
     run.save(5, {"weight": torch.zeros(3)}, {"step": 5, "images": 0, "position": 0})
     modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()}
     assert len(modes) == 1
+
+
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.int64, torch.bool), (torch.float16, torch.bfloat16)])
+def test_tensors_of_every_type_and_shape_come_back_as_they_were(tmp_path, dtypes):
+    wanted = {f"{dtype}, {shape}": torch.ones(shape).to(dtype) for dtype in dtypes for shape in ((), (0,), (2, 3))}
+    wanted["across"] = torch.arange(6.0).reshape(2, 3).T.requires_grad_()
+    save_tensors(tmp_path / "x", wanted)
+    found = safetensors.torch.load_file(tmp_path / "x")
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)

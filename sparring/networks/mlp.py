@@ -32,6 +32,9 @@ class Mlp(Architecture):
     octaves: int = Field(
         default=0, ge=0, le=16, description="sines and cosines of 1, 2, 4 … times each number that the judge sees too"
     )
+    falloff: float = Field(
+        default=0.0, ge=0, le=4, description="power by which a wave's height falls with its frequency; 1: equal slopes"
+    )
     spectral: bool = Field(default=False, description="spectral norm in the discriminator")
 
     def generator(self, spec: DataSpec, latent: int) -> nn.Module:
@@ -44,20 +47,30 @@ class Mlp(Architecture):
         seen = prod(spec.shape) * (1 + 2 * self.octaves)
         body = he(dense((seen, *[self.width] * self.depth), self.activation), self.activation)
         if self.octaves:
-            body.insert(0, FourierFeatures(self.octaves))
+            body.insert(0, FourierFeatures(self.octaves, self.falloff))
         return spectrally_normalised(DenseDiscriminator(spec.condition, body, self.width), self.spectral)
 
 
 class FourierFeatures(nn.Module):
     """Numbers with their sines and cosines at doubling frequencies, Tancik et al. 2020, section 4.
 
-    A dense network by itself hardly sees details that are a hundredth of the data's spread.
+    A dense network by itself hardly sees details that are a hundredth of the data's spread. Waves of equal height would
+    let it see nothing else at first: their slopes double with each octave, and a generator that follows the steepest
+    one is lost among its many crests. Heights that fall with the frequency let coarse structure be learned first.
+
+    Args:
+        octaves: frequencies 1, 2, 4 … in radians a unit.
+        falloff: power of the frequency by which heights are divided.
     """
 
-    def __init__(self, octaves: int):
+    def __init__(self, octaves: int, falloff: float = 0.0):
         super().__init__()
-        self.octaves = octaves
+        self.frequencies = [2.0**octave for octave in range(octaves)]
+        self.heights = [frequency**-falloff for frequency in self.frequencies]
 
     def forward(self, items: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
-        angles = [items * 2.0**octave for octave in range(self.octaves)]
-        return torch.cat([items, *(wave for a in angles for wave in (a.sin(), a.cos()))], 1)
+        waves = [items]
+        for frequency, height in zip(self.frequencies, self.heights, strict=True):
+            angles = items * frequency
+            waves += [angles.sin() * height, angles.cos() * height]
+        return torch.cat(waves, 1)

@@ -138,3 +138,17 @@ def test_fourier_features_are_sines_and_cosines_at_doubling_frequencies():
     found = FourierFeatures(2)(items)
     expected = [items, items.sin(), items.cos(), (2 * items).sin(), (2 * items).cos()]
     torch.testing.assert_close(found, torch.cat(expected, 1))
+
+
+def test_waves_fall_with_their_frequency():
+    items = torch.tensor([[0.3, -1.2]])
+    found = FourierFeatures(3, falloff=0.5)(items)
+    expected = [items, *(w / f**0.5 for f in (1, 2, 4) for w in ((f * items).sin(), (f * items).cos()))]
+    torch.testing.assert_close(found, torch.cat(expected, 1))
+
+
+def test_waves_of_equal_slopes_are_as_steep_in_every_octave():
+    items = torch.zeros(1, 1, requires_grad=True)
+    sines = FourierFeatures(5, falloff=1.0)(items)[0, 1::2]
+    slopes = [torch.autograd.grad(sine, items, retain_graph=True)[0].item() for sine in sines]
+    assert slopes == [1.0] * 5

@@ -148,16 +148,16 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
 def mlp(facts: Facts) -> tuple[Generation, Training]:
     """Perceptrons with a discrete latent, relativistic pairing with R1 and R2: the default for points.
 
-    The codes let the generator jump from clump to clump. The octaves let the discriminator see how tight a clump is;
-    lower ones are higher, as with equal heights some seeds never find the clumps, and with equal slopes the finest are
-    too faint in the end to hold a clump's width. Weights are averaged over few images, because an average of moving
-    clumps is tighter than each.
+    The codes let the generator jump from clump to clump, and are longer than the continuous latent, so that what one
+    code makes is small from the start and spans no two clumps. The octaves let the discriminator see how tight a clump
+    is; lower ones are higher, as a generator that follows the steepest waves is lost among their crests. Weights are
+    averaged over few images, because an average of moving clumps is tighter than each.
     """
-    penalties = (R1(gamma=0.2, gamma_final=0.02, every=4), R2(gamma=0.2, gamma_final=0.02, every=4))
-    network, loss = Mlp(octaves=7, falloff=0.75), RelativisticPairing()
-    game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=256)
+    penalties = (R1(gamma=0.1, gamma_final=0.01, every=4), R2(gamma=0.1, gamma_final=0.01, every=4))
+    network, loss = Mlp(octaves=7, falloff=0.5), RelativisticPairing()
+    game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=1024, code_weight=4.0)
     optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.99)
-    training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_100_000, precision="fp32")
+    training = Training(batch=256, optimiser=optimiser, average=0.005, images=800_000, precision="fp32")
     return Generation(game=game, attributes=facts.attributes), training
 
 
@@ -319,7 +319,7 @@ def vae(facts: Facts) -> tuple[Generation, Training]:
         game, training = Vae(network=network, latent=64), Training(batch=32, optimiser=optimiser)
     else:
         game = Vae(network=Mlp(), latent=16)
-        training = Training(batch=256, optimiser=optimiser, average=0.002, images=1_100_000, precision="fp32")
+        training = Training(batch=256, optimiser=optimiser, average=0.002, images=800_000, precision="fp32")
     return Generation(game=game, attributes=facts.attributes), training
 
 

@@ -376,6 +376,13 @@ def test_a_discrete_latent_is_one_hot_as_long_as_the_continuous_part_and_drawn_b
     assert torch.equal(codes.sum(1), torch.full((400,), 3.0))
     assert set(codes.unique().tolist()) == {0.0, 3.0}
     assert (codes.argmax(1).bincount(minlength=5) > 50).all()
+
+
+def test_codes_are_as_much_longer_than_the_continuous_latent_as_is_asked_for():
+    plain = Latent(network=SMALL, latent=9, codes=5).draw(0, range(20))
+    longer = Latent(network=SMALL, latent=9, codes=5, code_weight=4.0).draw(0, range(20))
+    assert torch.equal(longer[:, :9], plain[:, :9])
+    assert torch.equal(longer[:, 9:], 4 * plain[:, 9:])
     assert torch.equal(game.draw(3, [17]), drawn[17:18])
     playing = engine(game)
     playing.step()

@@ -38,6 +38,9 @@ class Latent(Game):
     codes: int = Field(
         default=0, ge=0, description="categories of a discrete latent beside the continuous one, for data in clumps"
     )
+    code_weight: float = Field(
+        default=1.0, gt=0, le=1000, description="length of a code's vector over that of a continuous latent"
+    )
     agreements: tuple[Agreement, ...] = Field(
         default=(), description="what a generator of rows also minimises; none for anything else"
     )
@@ -105,8 +108,9 @@ class Latent(Game):
         if codes is None:
             return continuous
         category = (codes.squeeze(1) * self.codes).long().clamp_(max=self.codes - 1)
-        # As long as a normal vector of the continuous part, so that a linear layer hears both alike.
-        return torch.cat([continuous, one_hot(category, self.codes).to(draws) * self.latent**0.5], 1)
+        # Of weight 1 it is as long as a normal vector of the continuous part: a linear layer hears both alike.
+        length = self.code_weight * self.latent**0.5
+        return torch.cat([continuous, one_hot(category, self.codes).to(draws) * length], 1)
 
     def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
         return players["generator"](latents, condition)

@@ -17,7 +17,7 @@ from sparring.training import Engine, sample
 CENTRES = np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)])
 SIGMA = 0.15
 STEPS = ("training.precision=fp32", "training.layout=contiguous")
-CODES = ("network.octaves=3", "codes=16")
+COARSE = ("network.octaves=3",)
 
 
 def mixture(count: int = 4000) -> np.ndarray:
@@ -27,7 +27,7 @@ def mixture(count: int = 4000) -> np.ndarray:
 
 @pytest.mark.slow
 def test_four_clumps_are_learned_with_their_shares_and_widths(tmp_path):
-    model = train(mixture(), modality="points", out=tmp_path / "run", steps=400, settings=(*STEPS, *CODES))
+    model = train(mixture(), modality="points", out=tmp_path / "run", steps=400, settings=(*STEPS, *COARSE))
     found = mixture_coverage(model.sample(2000, seed=1), CENTRES, SIGMA)
     assert found.counts.sum() / 2000 > 0.9
     assert found.shares.min() > 0.5

@@ -376,6 +376,11 @@ def test_a_discrete_latent_is_one_hot_as_long_as_the_continuous_part_and_drawn_b
     assert torch.equal(codes.sum(1), torch.full((400,), 3.0))
     assert set(codes.unique().tolist()) == {0.0, 3.0}
     assert (codes.argmax(1).bincount(minlength=5) > 50).all()
+    assert torch.equal(game.draw(3, [17]), drawn[17:18])
+    playing = engine(game)
+    playing.step()
+    with playing.sampling() as players:
+        assert sample(game, players, None, drawn).value.shape == (400, 2)
 
 
 def test_codes_are_as_much_longer_than_the_continuous_latent_as_is_asked_for():
@@ -383,11 +388,6 @@ def test_codes_are_as_much_longer_than_the_continuous_latent_as_is_asked_for():
     longer = Latent(network=SMALL, latent=9, codes=5, code_weight=4.0).draw(0, range(20))
     assert torch.equal(longer[:, :9], plain[:, :9])
     assert torch.equal(longer[:, 9:], 4 * plain[:, 9:])
-    assert torch.equal(game.draw(3, [17]), drawn[17:18])
-    playing = engine(game)
-    playing.step()
-    with playing.sampling() as players:
-        assert sample(game, players, None, drawn).value.shape == (400, 2)
 
 
 def test_truncation_leaves_the_choice_of_a_code_as_it_is():

@@ -153,11 +153,12 @@ def mlp(facts: Facts) -> tuple[Generation, Training]:
     is; lower ones are higher, as a generator that follows the steepest waves is lost among their crests. Weights are
     averaged over few images, because an average of moving clumps is tighter than each.
     """
-    penalties = (R1(gamma=0.1, gamma_final=0.01, every=4), R2(gamma=0.1, gamma_final=0.01, every=4))
+    penalties = (R1(gamma=0.1, gamma_final=0.005, every=2), R2(gamma=0.1, gamma_final=0.005, every=2))
     network, loss = Mlp(octaves=7, falloff=0.5), RelativisticPairing()
     game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=1024, code_weight=4.0)
-    optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.99)
-    training = Training(batch=256, optimiser=optimiser, average=0.005, images=800_000, precision="fp32")
+    # The second moment is long, as a lazy penalty makes every other gradient larger and clumps would be as uneven.
+    optimiser = Adam(rate=1e-3, rate_final=1e-5, beta1=0.0, beta2=0.999)
+    training = Training(batch=256, optimiser=optimiser, average=0.005, images=900_000, precision="fp32")
     return Generation(game=game, attributes=facts.attributes), training
 
 
@@ -319,7 +320,7 @@ def vae(facts: Facts) -> tuple[Generation, Training]:
         game, training = Vae(network=network, latent=64), Training(batch=32, optimiser=optimiser)
     else:
         game = Vae(network=Mlp(), latent=16)
-        training = Training(batch=256, optimiser=optimiser, average=0.002, images=800_000, precision="fp32")
+        training = Training(batch=256, optimiser=optimiser, average=0.002, images=900_000, precision="fp32")
     return Generation(game=game, attributes=facts.attributes), training
 
 

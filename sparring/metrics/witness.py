@@ -10,6 +10,7 @@ is the wider, for the witness is not known.
 """
 
 from collections.abc import Callable, Sequence
+from math import erf
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +25,19 @@ _SPLITS = 8
 WIDTH = 2.093024054408263
 """Student's quantile for the freedom of the groups, half the width of the central 95 %."""
 
+_NONE = 2
+"""Differences of 0 that are added where their distribution is told."""
+_ROUNDS = 100
+"""Steps of expectation and maximisation to that distribution."""
+_SIZES = np.linspace(0, 7, 50)
+"""Standard errors that a difference may truly be great."""
+_SEEN = np.arange(0.05, 8, 0.1)
+"""The same of those that are found, in bins."""
+_LIKELY = np.exp(-((_SEEN[:, None] - _SIZES) ** 2) / 2) + np.exp(-((_SEEN[:, None] + _SIZES) ** 2) / 2)
+"""Density of the second at the first, of either sign, times a constant."""
+_KEPT = _SIZES * [erf(size / 2) for size in _SIZES]
+"""What the sign that half of the items choose finds of each on average."""
+
 Differences = Float[np.ndarray, " k"]
 """Signed differences of two sides: of shares, correlations, distribution functions."""
 Parts = Float[np.ndarray, "groups k"]
@@ -32,7 +46,14 @@ Witness = Callable[[Differences], Differences]
 """Weights of differences by which their sum is the distance."""
 
 
-def witnessed(parts: Parts | None, witness: Witness, value: float, counts: tuple[int, int]) -> Reading:
+def witnessed(
+    parts: Parts | None,
+    witness: Witness,
+    value: float,
+    counts: tuple[int, int],
+    *,
+    summed: bool | np.ndarray = True,
+) -> Reading:
     """A distance with its interval, for its value at :data:`VERY_MANY` items of both sides.
 
     Args:
@@ -40,21 +61,49 @@ def witnessed(parts: Parts | None, witness: Witness, value: float, counts: tuple
         witness: of the distance.
         value: the distance of all items.
         counts: items of either side.
+        summed: of which differences the absolute values are summed.
     """
     if parts is None:
         return Reading(value)
+    judged = _judged(parts, witness, np.where(summed, stretch(parts[:, np.broadcast_to(summed, parts.shape[1])]), 1.0))
+    whole = parts @ witness(parts.mean(0))
+    # At no difference, where chance adds most, what it adds falls with the root of the counts.
+    left = min(1.0, (2 / VERY_MANY / sum(1 / count for count in counts)) ** 0.5)
+    least = judged.mean() + left * max(0.0, value - judged.mean())
+    low, high = least - _half(judged), value + _half(whole)
+    return Reading(value, min(value, max(0.0, float(low))), float(high))
+
+
+def _judged(parts: Parts, witness: Witness, stretched: Differences | np.ndarray) -> Float[np.ndarray, " groups"]:
+    """What witnesses chosen on halves of the groups find in each group of the other half."""
     order = np.random.Generator(np.random.Philox(key=0))
     judged, half = np.zeros(GROUPS), GROUPS // 2
     for _ in range(_SPLITS):
         shuffled = order.permutation(GROUPS)
         for chosen, others in ((shuffled[:half], shuffled[half:]), (shuffled[half:], shuffled[:half])):
-            judged[others] += parts[others] @ witness(parts[chosen].mean(0)) / _SPLITS
-    whole = parts @ witness(parts.mean(0))
-    # At no difference, where chance adds most, what it adds falls with the root of the counts.
-    left = min(1.0, (2 / VERY_MANY / sum(1 / count for count in counts)) ** 0.5)
-    least = judged.mean() + left * (value - judged.mean())
-    low, high = least - _half(judged), value + _half(whole)
-    return Reading(value, min(value, max(0.0, float(low))), float(high))
+            judged[others] += parts[others] @ (stretched * witness(parts[chosen].mean(0))) / _SPLITS
+    return judged
+
+
+def stretch(parts: Parts) -> float:
+    """The sum of absolute differences over what signs chosen on half of the items are expected to find of it."""
+    errors = parts.std(0, ddof=1) / GROUPS**0.5
+    there = errors > 0
+    sizes, errors = np.abs(parts.mean(0)[there]) / errors[there], errors[there]
+    place = np.minimum(sizes / (_SEEN[1] - _SEEN[0]), len(_SEEN) - 1).astype(int)
+    counts = np.bincount(place, minlength=len(_SEEN))
+    # Beyond the last bin a difference is as great as it is found.
+    weights = np.bincount(place, errors * np.maximum(1, sizes / _SEEN[-1]), len(_SEEN))
+    prior, each = np.full(len(_SIZES), 1 / len(_SIZES)), _LIKELY
+    for _ in range(_ROUNDS):
+        each = _LIKELY * prior
+        each /= each.sum(1, keepdims=True)
+        prior = counts @ each
+        prior[0] += _NONE
+        prior /= prior.sum()
+    expected = weights @ each
+    found = float(expected @ _KEPT)
+    return max(1.0, float(expected @ _SIZES) / found) if found > 0 else 1.0
 
 
 def _half(each: Float[np.ndarray, " groups"]) -> float:

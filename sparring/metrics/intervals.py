@@ -133,8 +133,8 @@ def inner_width(values: np.ndarray, errors: np.ndarray) -> float:
 
     The inner end misses where any of the numbers that truly are the least falls far below itself, so that it must hold
     for all of these at once (Sidak 1967). They are taken to be those that differ from the least found by no more than
-    chance allows. The outer end, the least of all, misses in 2.5 % where the
-    others lie far off, and hardly ever where one of them may reach below the least: the inner end has the rest of 5 %.
+    chance allows when each is compared with it (Bonferroni, at 10 %). The outer end, the least of all, misses in 2.5 %
+    where the others lie far off, and hardly ever where one may reach below it: the inner one has the rest of 5 %.
 
     Args:
         values: independent estimates.
@@ -142,7 +142,7 @@ def inner_width(values: np.ndarray, errors: np.ndarray) -> float:
     """
     normal, errors = NormalDist(), np.maximum(errors, 1e-300)
     least, ends = int(values.argmin()), values - NORMAL * errors
-    allowed = NORMAL * np.hypot(errors, errors[least])
+    allowed = -normal.inv_cdf(0.1 / len(values)) * np.hypot(errors, errors[least])
     several = int((values - values[least] <= allowed).sum())
     # If the least truly were at its own inner end, the outer one could miss only where no other's end lies below that.
     farther = np.delete((ends - values[least] - NORMAL * errors[least]) / errors, least)

@@ -5,8 +5,15 @@ mean of a witness, the one that tells the two sides apart best (Sriperumbudur et
 items that it is judged on, it fits their chance too, and the distance stands above that of very many items, at no
 difference by several times its spread. Chosen on one half and judged on the other it cannot stand above it on average.
 The interval therefore reaches from the lower end of the second number, with what chance adds at very many items, to
-the upper end of the first: of a great difference both are the same, of none it reaches down to 0, and between them it
-is the wider, for the witness is not known.
+the upper end of the first: of a great difference both are the same, and of none it reaches down to 0.
+
+Between them a chosen witness takes the sign of many a difference the wrong way. How much of the distance that costs is
+known of a sum of absolute differences: of one of t standard errors, a sign chosen on half the items finds the part
+erf(t / 2). How great the differences are tells the distribution of t under which those that are found are likeliest
+(Laird 1978). Few great differences and many small ones look much alike, and the first are found whole: of distributions
+that are all but as likely, the one with the most differences of 0 is taken, made so by adding some (Stephens 2017 adds
+them likewise). What the witness found is stretched by that. Where a few of hundreds of differences are there, of two or
+three standard errors, it is still stretched too far, and the lower end misses in up to a fifth.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +32,10 @@ _SPLITS = 8
 WIDTH = 2.093024054408263
 """Student's quantile for the freedom of the groups, half the width of the central 95 %."""
 
-_NONE = 2
-"""Differences of 0 that are added where their distribution is told."""
-_ROUNDS = 100
-"""Steps of expectation and maximisation to that distribution."""
+_ALLOWED = 0.25
+"""By how much the logarithm of the likelihood may lie below the greatest for the sake of differences of 0."""
+_ROUNDS = 50
+"""Steps of expectation and maximisation to a distribution of differences, from that with fewer of 0."""
 _SIZES = np.linspace(0, 7, 50)
 """Standard errors that a difference may truly be great."""
 _SEEN = np.arange(0.05, 8, 0.1)
@@ -65,7 +72,9 @@ def witnessed(
     """
     if parts is None:
         return Reading(value)
-    judged = _judged(parts, witness, np.where(summed, stretch(parts[:, np.broadcast_to(summed, parts.shape[1])]), 1.0))
+    judged = _judged(
+        parts, witness, np.where(summed, shortfall(parts[:, np.broadcast_to(summed, parts.shape[1])]), 1.0)
+    )
     whole = parts @ witness(parts.mean(0))
     # At no difference, where chance adds most, what it adds falls with the root of the counts.
     left = min(1.0, (2 / VERY_MANY / sum(1 / count for count in counts)) ** 0.5)
@@ -85,25 +94,43 @@ def _judged(parts: Parts, witness: Witness, stretched: Differences | np.ndarray)
     return judged
 
 
-def stretch(parts: Parts) -> float:
+def shortfall(parts: Parts) -> float:
     """The sum of absolute differences over what signs chosen on half of the items are expected to find of it."""
     errors = parts.std(0, ddof=1) / GROUPS**0.5
     there = errors > 0
     sizes, errors = np.abs(parts.mean(0)[there]) / errors[there], errors[there]
+    if len(sizes) == 0:
+        return 1.0
     place = np.minimum(sizes / (_SEEN[1] - _SEEN[0]), len(_SEEN) - 1).astype(int)
     counts = np.bincount(place, minlength=len(_SEEN))
     # Beyond the last bin a difference is as great as it is found.
     weights = np.bincount(place, errors * np.maximum(1, sizes / _SEEN[-1]), len(_SEEN))
-    prior, each = np.full(len(_SIZES), 1 / len(_SIZES)), _LIKELY
+    prior, added, most, found = np.full(len(_SIZES), 1 / len(_SIZES)), 0.0, -np.inf, 1.0
+    while added <= len(sizes):
+        prior = _likeliest(counts, prior, added)
+        each = _LIKELY * prior
+        likelihood = float(counts @ np.log(each.sum(1)))
+        most = max(most, likelihood)
+        if likelihood < most - _ALLOWED:
+            break
+        found, added = _missed(weights @ (each / each.sum(1, keepdims=True))), max(0.5, 2 * added)
+    return found
+
+
+def _likeliest(counts: np.ndarray, prior: np.ndarray, added: float) -> np.ndarray:
+    """The distribution over :data:`_SIZES` of so many differences in each bin, with some of 0 added."""
     for _ in range(_ROUNDS):
         each = _LIKELY * prior
-        each /= each.sum(1, keepdims=True)
-        prior = counts @ each
-        prior[0] += _NONE
+        prior = counts @ (each / each.sum(1, keepdims=True))
+        prior[0] += added
         prior /= prior.sum()
-    expected = weights @ each
-    found = float(expected @ _KEPT)
-    return max(1.0, float(expected @ _SIZES) / found) if found > 0 else 1.0
+    return prior
+
+
+def _missed(weights: np.ndarray) -> float:
+    """The sum of absolute differences over what is found of it, from the weight of those of each size."""
+    found = float(weights @ _KEPT)
+    return max(1.0, float(weights @ _SIZES) / found) if found > 0 else 1.0
 
 
 def _half(each: Float[np.ndarray, " groups"]) -> float:

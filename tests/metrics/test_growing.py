@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparring.metrics.intervals import NORMAL, growing
+from sparring.metrics.intervals import NORMAL, growing, growing_to
 
 
 def test_without_a_first_order_part_the_interval_is_the_normal_one():
@@ -20,6 +20,20 @@ def test_the_ends_are_as_far_off_as_the_variance_there_allows():
 def test_an_estimate_without_variance_is_its_own_interval():
     assert growing(0.5, 0.0, 0.0) == (0.5, 0.5)
     assert growing(-0.1, 0.0, 0.0) == (-0.1, -0.1)
+
+
+def test_an_interval_that_reaches_far_up_has_all_that_may_miss_at_its_lower_end():
+    low, high = growing_to(5.0, 0.3, 0.02, 0.01, wider=1.0)
+    assert high == 5.0
+    assert low == pytest.approx(0.3 - 1.6448536 * 0.1)
+    assert growing_to(0.4, 0.3, 0.02, 0.01, wider=1.0) == pytest.approx(growing(0.3, 0.02, 0.01))
+    assert growing_to(0.4, 0.3, 0.0, 0.0, wider=1.0) == (0.3, 0.4)
+
+
+def test_where_the_interval_just_reaches_the_value_the_lower_end_does_not_jump():
+    upper = growing(0.3, 0.06, 0.0025)[1]
+    ends = [growing_to(value, 0.3, 0.06, 0.0025, wider=1.0)[0] for value in (upper - 1e-6, upper + 1e-6)]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-4)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.05, 0.2, 1.0])

@@ -12,8 +12,9 @@ known of a sum of absolute differences: of one of t standard errors, a sign chos
 erf(t / 2). How great the differences are tells the distribution of t under which those that are found are likeliest
 (Laird 1978). Few great differences and many small ones look much alike, and the first are found whole: of distributions
 that are all but as likely, the one with the most differences of 0 is taken, made so by adding some (Stephens 2017 adds
-them likewise). What the witness found is stretched by that. Where a few of hundreds of differences are there, of two or
-three standard errors, it is still stretched too far, and the lower end misses in up to a fifth.
+them likewise). What the witness found is stretched by that. How sure it is is not known, so that where a part of very
+many differences is there, of two or three standard errors, the lower end misses more often than in 2.5 %: of 400 in up
+to 8 % of simulated draws, of 1,500 in up to 13 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,8 +33,12 @@ _SPLITS = 8
 WIDTH = 2.093024054408263
 """Student's quantile for the freedom of the groups, half the width of the central 95 %."""
 
-_ALLOWED = 0.25
-"""By how much the logarithm of the likelihood may lie below the greatest for the sake of differences of 0."""
+_ALLOWED = 3.0
+"""By how much the logarithm of the likelihood may lie below the greatest for the sake of differences of 0.
+
+At 0.25 the lower end would miss in up to 20 % of simulated draws of 400 differences of which a part is there, and in up
+to 42 % of those of 1,500; it would stand a tenth higher at most, mostly by hardly a twentieth.
+"""
 _ROUNDS = 50
 """Steps of expectation and maximisation to a distribution of differences, from that with fewer of 0."""
 _SIZES = np.linspace(0, 7, 50)

@@ -31,7 +31,9 @@ def around(
     return Reading(float(value), float(max(low, within[0])), float(min(high, within[1])), better)
 
 
-def growing(estimate: float, spread: float, second: float, width: float = NORMAL) -> tuple[float, float]:
+def growing(
+    estimate: float, spread: float, second: float, width: float = NORMAL, *, along: float | None = None
+) -> tuple[float, float]:
     """Ends of the interval of a squared distance, whose sampling variance grows with itself.
 
     At no difference the variance is that of the second-order term alone; the first-order one grows in proportion to the
@@ -39,18 +41,26 @@ def growing(estimate: float, spread: float, second: float, width: float = NORMAL
     interval of a share (Wilson 1927): the variance at the estimate itself is large where the estimate is, by chance,
     and small where it is small.
 
+    In proportion is what it would be of the same difference, larger. But chance that made the estimate too small has
+    taken most from where it is greatest, and with that more of the variance than of the distance. Where it is known how
+    fast the variance grows along what chance does, the upper end has the variance at the estimate and grows by that.
+
     Args:
         estimate: of the squared distance, without bias.
         spread: its variance by influence values, which count the second order twice.
         second: variance of the second-order term.
         width: standard deviations to either end.
+        along: how fast the variance grows with the distance where chance moves both.
     """
     slope = _slope(estimate, spread, second)
     if slope + second == 0:
         return estimate, estimate
     centre = estimate + width**2 * slope / 2
     half = width * ((width * slope / 2) ** 2 + slope * max(0.0, estimate) + second) ** 0.5
-    return centre - half, centre + half
+    if along is None:
+        return centre - half, centre + half
+    moved = width**2 * along / 2
+    return centre - half, estimate + moved + (moved**2 + width**2 * max(second, spread - second)) ** 0.5
 
 
 def growing_to(value: float, estimate: float, spread: float, second: float, *, wider: float) -> tuple[float, float]:

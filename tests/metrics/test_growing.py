@@ -17,6 +17,30 @@ def test_the_ends_are_as_far_off_as_the_variance_there_allows():
         assert (estimate - end) ** 2 == pytest.approx(NORMAL**2 * (slope * end + second))
 
 
+def test_the_upper_end_grows_as_fast_as_chance_moves_the_variance():
+    low, high = growing(0.5, 0.06, 0.0025, along=0.3)
+    assert low == growing(0.5, 0.06, 0.0025)[0]
+    assert (high - 0.5) ** 2 == pytest.approx(NORMAL**2 * (0.06 - 0.0025 + 0.3 * (high - 0.5)))
+    assert growing(0.5, 0.06, 0.0025, along=0.4)[1] > high
+    assert growing(0.5, 0.004, 0.0025, along=0.0)[1] == pytest.approx(0.5 + NORMAL * 0.0025**0.5)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.3, 1.0])
+def test_squared_means_that_mostly_chance_in_one_direction_moves_are_covered_at_both_ends(apart):
+    """|x|^2 with most noise in one coordinate: where that lay against the difference, the variance seems small too."""
+    source, noise, missed = np.random.default_rng(0), np.array([0.3] + [0.05] * 20), np.zeros((2, 2))
+    centre = np.array([0.3 * apart] + [apart / 20**0.5] * 20)
+    truth, second = float((centre**2).sum()), 2 * float((noise**4).sum())
+    for _ in range(2000):
+        found = centre + noise * source.normal(size=21)
+        estimate, spread = float((found**2).sum() - (noise**2).sum()), 4 * float((noise**2 * found**2).sum())
+        along = 4 * float((noise**4 * found**2).sum()) / float((noise**2 * found**2).sum())
+        for way, ends in enumerate((growing(estimate, spread, second), growing(estimate, spread, second, along=along))):
+            missed[way] += truth < ends[0], truth > ends[1]
+    assert apart != 1 or missed[0, 1] > 120
+    assert missed[1, 1] <= 60
+
+
 def test_an_estimate_without_variance_is_its_own_interval():
     assert growing(0.5, 0.0, 0.0) == (0.5, 0.5)
     assert growing(-0.1, 0.0, 0.0) == (-0.1, -0.1)

@@ -29,8 +29,9 @@ Scaled = Float[np.ndarray, "n t c"]
 Sums = Float[np.ndarray, "n k 3"]
 """For each window and correlation: the sum of products, and of squares of either factor."""
 _COVERS = (
-    "interval: for very many windows, from a witness chosen on one half and judged on the other up to the value's own "
-    "end, twenty stretches of windows of both sides; too narrow where windows of different stretches are alike"
+    "interval: for very many windows, from a witness chosen on one half and judged on the other, stretched by what it "
+    "is expected to miss, up to the value's own end; twenty stretches of windows of both sides; too narrow where "
+    "windows of different stretches are alike"
 )
 
 

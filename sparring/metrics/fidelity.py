@@ -27,8 +27,9 @@ Codes = Int[np.ndarray, " n"]
 _POINTS = 512
 """Points at which distribution functions are compared for an interval."""
 _COVERS = (
-    "interval: for very many rows, from a witness chosen on one half and judged on the other up to the value's own "
-    "end, twenty groups of rows of both sides"
+    "interval: for very many rows, from a witness chosen on one half and judged on the other, of sums of absolute "
+    "differences stretched by what it is expected to miss, up to the value's own end; twenty groups of rows of both "
+    "sides"
 )
 
 
@@ -56,9 +57,12 @@ class Marginals(Metric):
             return {name: Reading(0.0) for name in ("marginal-distance", "marginal-distance-largest")}
         values, over = [each.value for each in columns], _over(columns)
         parts, counts = _together(columns), rows.counts
+        summed = np.repeat([witness is absolute for witness in over[0]], over[1]) if parts is not None else True
         return {
-            "marginal-distance": witnessed(parts, mean_of(*over), float(np.mean(values)), counts),
-            "marginal-distance-largest": witnessed(parts, largest_of(*over), float(np.max(values)), counts),
+            "marginal-distance": witnessed(parts, mean_of(*over), float(np.mean(values)), counts, summed=summed),
+            "marginal-distance-largest": witnessed(
+                parts, largest_of(*over), float(np.max(values)), counts, summed=summed
+            ),
         }
 
 

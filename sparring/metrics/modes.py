@@ -14,7 +14,7 @@ from sparring.data import Dataset, Items
 from sparring.errors import RequestError
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.features import FittedFeatures
-from sparring.metrics.intervals import NORMAL, at_once, largest_share, share, smallest_share
+from sparring.metrics.intervals import NORMAL, inner_width, largest_share, share, smallest_share
 
 Counts = Int[np.ndarray, " modes"]
 
@@ -39,7 +39,8 @@ class MixtureModes(Metric):
         "a point belongs to its nearest centre and is of high quality within the radius; a mode is covered by one such "
         "point; shares and variances are those of the high-quality points, as ratios to the truth of equal Gaussians "
         "cut at the radius; intervals: score interval of a share (Wilson), normal on the logarithm of a variance, the "
-        "inner end of the smallest and the largest for all modes at once (Bonferroni); none of the count of modes"
+        "inner end of the smallest and the largest at once for all modes that may be it (Sidak); none of the count of "
+        "modes"
     )
 
     def about(self, data: Dataset) -> Self | None:
@@ -119,7 +120,8 @@ def _times(reading: Reading, factor: int) -> Reading:
 def _extreme_variance(found: MixtureCoverage, side: Literal[-1, 1]) -> Reading:
     """The smallest variance, or with ``side`` 1 the largest, with an interval for that of the true ones.
 
-    As of the shares, the end that lies towards the other variances must hold for all modes at once.
+    As of the shares, the end that lies towards the other variances must hold at once for all modes
+    that may be the extreme.
     """
     value = float(side * (side * found.variances).max())
     better = "lower" if side > 0 else "higher"
@@ -128,7 +130,7 @@ def _extreme_variance(found: MixtureCoverage, side: Literal[-1, 1]) -> Reading:
         return Reading(value, better=better)
     logs, errors = np.log(found.variances), found.errors / found.variances
     outer = side * (side * logs + NORMAL * errors).max()
-    inner = side * (side * logs - at_once(len(logs)) * errors).max()
+    inner = side * (side * logs - inner_width(-side * logs, errors) * errors).max()
     low, high = sorted(np.exp([float(outer), float(inner)]))
     return Reading(value, min(value, float(low)), max(value, float(high)), better)
 

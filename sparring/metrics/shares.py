@@ -18,9 +18,10 @@ class ClassShares(Metric):
     classed: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "classes by the evaluation's classifier, those of the training items; intervals: for very many items; score "
-        "interval of a share (Wilson), the inner end of the smallest and the largest for all classes at once "
-        "(Bonferroni); of the distance, which grows as counts shrink, from a witness chosen on one half and judged on "
-        "the other up to the value's own end; the classifier's own faults are in the floor"
+        "interval of a share (Wilson), the inner end of the smallest and the largest at once for all classes "
+        "that may be it (Sidak); of the distance, which grows as counts shrink, from a witness chosen on one half and "
+        "judged on the other, stretched by what it is expected to miss, up to the value's own end; the classifier's "
+        "own faults are in the floor"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:

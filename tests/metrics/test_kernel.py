@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from benchmarks.intervals import clusters
 from sparring.metrics import Evidence
 from sparring.metrics.intervals import NORMAL, standard_error
-from sparring.metrics.kernel import Kid, kernel_distance, some
+from sparring.metrics.kernel import Kid, _paired, kernel_distance, some
 
 
 class Rows(torch.nn.Module):
@@ -63,12 +64,35 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(shift):
 
 
 def test_between_equal_sides_the_error_is_not_counted_twice():
+    """By the lower end, beyond which the truth would be; the upper one has the variance of the distance that it is."""
     source = np.random.default_rng(0)
     found = [kernel_distance(source.normal(size=(400, 8)), source.normal(size=(300, 8))) for _ in range(20)]
     doubled = [standard_error(*each.influences) for each in found]
-    errors = [(each.ends[1] - each.ends[0]) / (2 * NORMAL) for each in found]
+    errors = [(each.value - each.ends[0]) / NORMAL for each in found]
     assert np.mean(errors) < 0.9 * np.mean(doubled)
     assert all(abs(each.value) <= 3 * error for each, error in zip(found, errors, strict=True))
+
+
+def test_the_upper_end_holds_where_the_estimate_is_too_low_and_its_variance_with_it():
+    """Of clusters a few directions have most of the variance: in proportion to the distance 15 would miss."""
+    source = np.random.default_rng(0)
+    found = [kernel_distance(*(clusters(source, 1000, far).features for far in (0, 0.05))) for _ in range(100)]
+    truth = np.mean([each.value for each in found])
+    assert sum(each.ends[1] < truth for each in found) <= 3
+
+
+def test_what_pairs_tell_of_the_kernel_is_what_all_pairs_do():
+    rows = np.random.default_rng(0).normal(0.5, [1.5, 1, 0.5], (1500, 3))
+    kernel = (rows @ rows.T / 3 + 1) ** 3
+    np.fill_diagonal(kernel, 0)
+    means = kernel.sum(1) / 1499
+    centred = kernel - means[:, None] - means + means.mean()
+    np.fill_diagonal(centred, 0)
+    influence = rows[:, 0] - rows[:, 0].mean()
+    found = _paired(rows, means, influence + 5)
+    assert found.energy == pytest.approx((np.square(centred).sum() / 1500 / 1499) ** 0.5, rel=0.15)
+    assert found.carried == pytest.approx((influence @ centred @ influence / 1500 / 1499) ** 0.5, rel=0.15)
+    assert _paired(rows[:2], means[:2], influence[:2]).energy > 0
 
 
 def test_of_more_items_than_wanted_the_same_are_chosen_each_time():

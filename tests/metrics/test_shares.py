@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
 from sparring.metrics import Evidence
-from sparring.metrics.intervals import share
+from sparring.metrics.intervals import NORMAL, _score_ends, _skewed_ends, inner_width, share, smallest_share
 from sparring.metrics.shares import ClassShares, share_distance, shares
 
 
@@ -45,3 +46,39 @@ def test_the_interval_of_an_extreme_share_of_many_even_classes_holds_the_share_o
     alone = [share(round(2500 * reading.value), 2500) for reading in found]
     assert np.mean([reading.low <= 0.02 <= reading.high for reading in alone]) < 0.5
     assert 0.95 <= np.mean([reading.low <= 0.02 <= reading.high for reading in found]) < 1
+
+
+def test_the_inner_end_holds_for_as_many_numbers_as_may_be_the_least():
+    even = np.full(10, 0.1)
+    assert inner_width(np.array([0.0]), even[:1]) == pytest.approx(NORMAL)
+    assert inner_width(np.array([0.0] + [5.0] * 9), even) == pytest.approx(NORMAL)
+    # Of ten of which each may be the least, 1 - .975^(1/10) is .00253.
+    assert inner_width(np.zeros(10), even) == pytest.approx(2.8024, abs=1e-3)
+    # Three standard errors of a difference are .424 here: the second may be the least, the third hardly.
+    assert inner_width(np.array([0.0, 0.42, 0.43]), even[:3]) == inner_width(np.zeros(2), even[:2])
+    assert inner_width(np.zeros(2), np.zeros(2)) == inner_width(np.zeros(2), even[:2])
+
+
+@pytest.mark.parametrize("width", [1.96, 2.58])
+@pytest.mark.parametrize("probability", [0.01, 0.1, 0.5])
+def test_either_end_of_a_small_share_misses_as_often_as_asked(width, probability):
+    """By exact sums over the binomial distribution; counts are whole, so that only their mean over some is smooth."""
+    asked, missed, of_score = norm.sf(width), [[], []], []
+    for draws in range(1500, 1600):
+        counts = np.arange(draws + 1)
+        weights = binom.pmf(counts, draws, probability)
+        low, high = _skewed_ends(counts / draws, draws, width)
+        missed[0].append(weights[low > probability].sum())
+        missed[1].append(weights[high < probability].sum())
+        of_score.append(weights[_score_ends(counts / draws, draws, width)[0] > probability].sum())
+    assert np.mean(missed, 1) == pytest.approx([asked, asked], rel=0.12)
+    assert probability > 0.05 or np.mean(of_score) > 1.2 * asked
+
+
+@pytest.mark.parametrize(("classes", "kept"), [(2, 2), (10, 1), (10, 3), (10, 10), (50, 50)])
+def test_the_smallest_of_shares_is_held_as_often_as_asked_however_many_are_the_smallest(classes, kept):
+    source, true = np.random.default_rng(0), np.ones(classes)
+    true[:kept] = 0.8
+    true /= true.sum()
+    found = [smallest_share(counts, 100 * classes) for counts in source.multinomial(100 * classes, true, 600)]
+    assert np.mean([reading.low <= true.min() <= reading.high for reading in found]) >= 0.93

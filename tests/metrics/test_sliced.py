@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import wasserstein_distance_nd
 
 from sparring.metrics import Evidence
-from sparring.metrics.sliced import SlicedWasserstein, sliced_distance
+from sparring.metrics.sliced import SlicedWasserstein, _chance, sliced_distance
 
 
 def side(features: np.ndarray) -> Evidence:
@@ -58,3 +58,34 @@ def test_its_interval_holds_the_distance_of_very_many_items(apart):
         found = measured(source.normal(size=(300, 4)), source.normal(size=(300, 4)) + apart, directions=32)
         held += found.low <= truth <= found.high
     assert held >= 33
+
+
+@pytest.mark.parametrize("count", [100, 600])
+def test_what_chance_adds_is_what_it_adds_to_new_draws_and_varies_no_less(count):
+    source, values, chances = np.random.default_rng(2), [], []
+    for _ in range(200):
+        real, made = source.normal(size=(2, count, 12))
+        values.append(sliced_distance(real, made) ** 2)
+        chances.append(_chance(real, made, 0))
+    assert np.mean([chance.added(count) for chance in chances]) == pytest.approx(np.mean(values), rel=0.06)
+    unbiased = [value - chance.added(count) for value, chance in zip(values, chances, strict=True)]
+    # Of groups of five items the second order is told too great.
+    assert 0.75 < np.mean([chance.second for chance in chances]) / np.var(unbiased) < 2
+
+
+def test_a_first_order_part_is_the_variance_of_a_shift():
+    source, found, spreads = np.random.default_rng(3), [], []
+    for _ in range(150):
+        real, made = source.normal(size=(2, 200, 3))
+        chance = _chance(real, made + 2, 0)
+        spreads.append(chance.spread)
+        found.append(sliced_distance(real, made + 2) ** 2)
+    assert np.mean(spreads) == pytest.approx(np.var(found), rel=0.3)
+
+
+def test_an_interval_of_no_difference_misses_as_often_as_asked():
+    source, held = np.random.default_rng(4), 0
+    for _ in range(200):
+        found = measured(*source.normal(size=(2, 200, 4)), directions=16)
+        held += found.low <= 0.02
+    assert 178 <= held < 200

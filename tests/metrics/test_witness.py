@@ -1,6 +1,7 @@
 """Intervals of distances that sampling never takes to 0 hold what very many items give."""
 
 from dataclasses import replace
+from math import erf
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from sparring.metrics.witness import (
     largest_of,
     mean_of,
     shares_of,
+    shortfall,
     stretches,
     without_each,
     witnessed,
@@ -64,6 +66,52 @@ def test_a_sum_of_differences_is_covered_however_great_they_are(width, apart):
         found = witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY)
         held += found.low <= truth <= found.high
     assert held >= 178
+
+
+@pytest.mark.parametrize("apart", [2.0, 4.0])
+def test_what_a_chosen_sign_misses_is_that_of_the_closed_form(apart):
+    differences = normal(np.full(2000, apart), 0)
+    assert shortfall(differences) == pytest.approx(1 / erf(apart / 2), rel=0.03)
+    assert shortfall(1e6 * differences) == pytest.approx(shortfall(differences))
+
+
+def test_nothing_is_stretched_of_a_few_great_differences_or_of_none_that_vary():
+    assert 1 <= shortfall(normal(np.concatenate([np.full(5, 6.0), np.zeros(95)]), 0)) < 1.1
+    assert shortfall(normal(np.full(20, 30.0), 0)) == pytest.approx(1, abs=1e-3)
+    assert shortfall(np.ones((GROUPS, 5))) == 1.0
+    assert shortfall(np.ones((GROUPS, 0))) == 1.0
+
+
+def test_the_lower_end_stands_near_many_differences_of_which_each_hides_in_chance():
+    # Unstretched it would stand below 140 of 200 in all.
+    low, held = [], 0
+    for seed in range(100):
+        parts = normal(np.full(100, 2.0), seed)
+        found = witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY)
+        low.append(found.low)
+        held += found.low <= 200
+    assert 160 < np.mean(low) < 190
+    assert held >= 90
+
+
+@pytest.mark.parametrize(("many", "there", "size"), [(400, 80, 2.0), (400, 20, 3.0), (1500, 300, 2.0)])
+def test_a_few_differences_among_hundreds_are_held_by_most_intervals(many, there, size):
+    """Of the likeliest distribution alone, without the search for differences of 0, some two in five would miss."""
+    differences = np.concatenate([np.full(there, size), np.zeros(many - there)])
+    truth = float(np.abs(differences + 0.1 * np.random.default_rng(9).normal(size=(500, many))).sum(1).mean())
+    held = 0
+    for seed in range(100):
+        parts = normal(differences, seed)
+        held += witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY).low <= truth
+    assert held >= 88
+
+
+def test_only_differences_that_are_summed_are_stretched():
+    parts = normal(np.full(100, 1.5), 0)
+    value = float(np.abs(parts.mean(0)).sum())
+    all_of, none_of = (witnessed(parts, absolute, value, MANY, summed=each).low for each in (True, False))
+    some_of = witnessed(parts, absolute, value, MANY, summed=np.arange(100) < 50).low
+    assert none_of < some_of < all_of
 
 
 def test_an_interval_reaches_above_0_where_there_is_a_difference():

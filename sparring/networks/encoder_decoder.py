@@ -61,7 +61,8 @@ class Redrawer(nn.Module):
 
     def __init__(self, family: EncoderDecoder, spec: DataSpec, latent: int):
         super().__init__()
-        self.scale, self.reach, self.footprint = scale_of(type(family), spec), None, 24 * family.width
+        self.scale, self.reach = scale_of(type(family), spec), None
+        self.footprint = 4 * family.width * self.scale**2
         shorter = min(spec.shape[1:])
         count = max(1, halvings(shorter, shorter, _SMALLEST))
         self.stride = 2**count

@@ -7,7 +7,7 @@ import torch
 
 from sparring.errors import RequestError
 from sparring.networks import Architecture
-from sparring.networks.encoder_decoder import EncoderDecoder, centre, laid
+from sparring.networks.encoder_decoder import EncoderDecoder, Redrawer, centre, laid
 from sparring.networks.judges import Patch
 from sparring.networks.unet import doubled
 from sparring.types import DataSpec
@@ -207,6 +207,7 @@ def test_the_place_is_the_middle_of_what_is_looked_at_and_that_of_the_picture_at
 
 def test_what_an_encoder_decoder_draws_lies_where_it_looks():
     generator = network("encoder-decoder", (1, 16, 32), (1, 16, 32))
+    assert isinstance(generator, Redrawer)
     drawing = torch.zeros(1, 1, 16, 32, dtype=torch.float64)
     drawing[..., 7:9, 15:17] = 3
     generator.draw.forward = lambda code: drawing.expand(len(code), -1, -1, -1)
@@ -225,5 +226,6 @@ def test_what_an_encoder_decoder_draws_lies_where_it_looks():
 )
 def test_a_drawing_begins_on_a_grid_of_sixteen_whatever_its_size(shape, start):
     made = EncoderDecoder(width=4).generator(DataSpec(shape, given=shape), 0)
+    assert isinstance(made, Redrawer)
     assert made.draw.start == start
     assert made.eval()(None, pictures(1, *shape).float()).value.shape == (1, *shape)

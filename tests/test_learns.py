@@ -66,8 +66,7 @@ def test_a_drawing_is_redrawn_as_its_counterpart_that_does_not_lie_on_it(tmp_pat
         "training.batch=16",
         "network.width=16",
         "network.code=32",
-        "network.depth=0",
-        "network.blocks=1",
+        "network.mapping=32",
         "network.judge.width=4",
     )
     folder = written(tmp_path / "pairs", np.random.default_rng(0))

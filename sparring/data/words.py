@@ -4,7 +4,9 @@ A tutorial's "translate an image of English text into Chinese" with a known answ
 be read back by a classifier.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -62,7 +64,7 @@ class Words(DataSource):
         drawings = [
             self._pair(pairs[word], there, here, derive(self.seed, self.name, i)) for i, word in enumerate(which)
         ]
-        given, made = (np.stack(side)[..., None] for side in zip(*drawings, strict=True))
+        given, clean, made = (np.stack(side)[..., None] for side in zip(*drawings, strict=True))
         return Dataset(
             items=Moved(made, mirror=False, shift=self.shift),
             modality="image",
@@ -71,7 +73,7 @@ class Words(DataSource):
             attributes={"word": np.array([pairs[word][1] for word in which])},
             test=np.arange(self.count) % 10 == 9,
             notes=(f"{len(pairs)} words in {len(there)} fonts, counterparts in {len(here)}", *shadowed(self.name)),
-            given=Moved(given, mirror=False, shift=self.shift),
+            given=Noised(given, Moved(clean, mirror=False, shift=self.shift), self.noise),
         )
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -94,8 +96,8 @@ class Words(DataSource):
 
     def _pair(
         self, words: tuple[str, str], there: tuple[Face, ...], here: tuple[Face, ...], key: int
-    ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]:
-        """One rendering of a word, dark on light paper with noise, and its counterpart, black on white."""
+    ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]:
+        """A rendering of a word, dark on light paper, with noise and without; and its counterpart, black on white."""
         source = np.random.Generator(np.random.Philox(key=key))
         height, width = size = self.size or _SIZE
         chosen = int(source.integers(len(there)))
@@ -111,8 +113,43 @@ class Words(DataSource):
             place=(0.5, 0.5),
         )
         paper, ink = source.uniform(190, 255), source.uniform(0, 60)
-        shade = paper + (ink - paper) * (word / 255) + self.noise * source.standard_normal((height, width))
-        return np.rint(shade).clip(0, 255).astype(np.uint8), 255 - centred(counterpart, word)
+        shade = paper + (ink - paper) * (word / 255)
+        noise = self.noise * source.standard_normal((height, width))
+        return _pixels(shade + noise), _pixels(shade), 255 - centred(counterpart, word)
+
+
+class Noised:
+    """Pictures as they are; while learning clean ones, moved, with noise that each reading draws anew.
+
+    Noise that came with a picture would tell which one it is, and, where it is mirrored at an edge, how far it was
+    moved: both were learned in the place of reading.
+
+    Args:
+        pixels: with noise, ``(n, h, w, c)``.
+        clean: without.
+        noise: standard deviation.
+    """
+
+    def __init__(self, pixels: np.ndarray, clean: Moved, noise: float):
+        self.pixels, self.clean, self.noise = pixels, clean, noise
+        self.shape, self.dtype = pixels.shape, pixels.dtype
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self.pixels[rows]
+
+    def drawn(self, rows: np.ndarray, keys: Sequence[int]) -> np.ndarray:
+        """The pictures in these rows, each moved and with noise as its key says."""
+        shades = self.clean.drawn(rows, keys)
+        sources = (np.random.Generator(np.random.Philox(key=derive(key, "noise"))) for key in keys)
+        noise = np.stack([source.standard_normal(shades.shape[1:], np.float32) for source in sources])
+        return _pixels(shades + self.noise * noise)
+
+
+def _pixels(shades: np.ndarray) -> np.ndarray:
+    return np.rint(shades).clip(0, 255).astype(np.uint8)
 
 
 def _faces(given: tuple[str, ...], language: str) -> tuple[Face, ...]:

@@ -89,8 +89,22 @@ def test_both_pictures_of_a_pair_are_shifted_alike_while_learning(words):
     ]
     assert all(one & other for one, other in zip(moves[:60], moves[60:], strict=True))
     assert len({min(found) for found in moves}) > 15
-    still = words.but(shift=0.0).load()
+    still = words.but(shift=0.0, noise=0.0).load()
     np.testing.assert_array_equal(still.given.drawn(rows, keys), still.given[:])
+
+
+def test_noise_is_drawn_anew_with_each_reading_of_a_picture_and_says_nothing_of_how_it_was_moved(words):
+    data = words.load()
+    rows = np.zeros(40, np.int64)
+    read = data.given.drawn(rows, list(range(40)))
+    np.testing.assert_array_equal(read, data.given.drawn(rows, list(range(40))))
+    still = words.but(shift=0.0).load().given
+    one, other = (still.drawn(rows[:1], [key])[0].astype(float) for key in (1, 2))
+    inside = (one > 60) & (one < 180)
+    assert inside.sum() > 20
+    assert (one - other)[inside].std() == pytest.approx(20 * 2**0.5, rel=0.3)
+    edges = [abs(picture[0].astype(int) - picture[1]).max() for picture in read]
+    assert min(edges) > 0, "a row that is mirrored at the edge is not like the next"
 
 
 def test_a_drawing_is_moved_to_where_another_is_as_near_as_there_is_room():

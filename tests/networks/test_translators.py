@@ -7,6 +7,7 @@ import torch
 
 from sparring.errors import RequestError
 from sparring.networks import Architecture
+from sparring.networks.encoder_decoder import EncoderDecoder, Redrawer, centre, laid
 from sparring.networks.judges import Patch
 from sparring.networks.unet import doubled
 from sparring.types import DataSpec
@@ -15,7 +16,7 @@ FAMILIES = sorted(name for name, family in Architecture.parts().items() if famil
 WHOLE = ["encoder-decoder"]
 """Families that see the whole picture, and begin with none."""
 LOCAL = sorted(set(FAMILIES) - set(WHOLE))
-SMALL = {"width": 4, "depth": 3, "blocks": 2}
+SMALL = {"width": 4, "depth": 3, "blocks": 2, "code": 16, "mapping": 16, "drawing": 2}
 CASES = [((3, 16, 16), (3, 16, 16)), ((1, 24, 12), (1, 24, 12)), ((3, 16, 16), (4, 16, 16)), ((3, 16, 16), (1, 16, 16)),
          ((3, 16, 24), (3, 8, 12)), ((1, 24, 12), (1, 8, 4))]  # fmt: skip
 
@@ -187,3 +188,44 @@ def test_what_an_encoder_decoder_makes_stays_within_the_range():
 def test_an_encoder_decoder_redraws_pictures_of_any_learned_size(shape):
     generator = network("encoder-decoder", shape, shape)
     assert generator(None, pictures(2, *shape)).value.shape == (2, *shape)
+
+
+@pytest.mark.parametrize(("down", "across"), [(0, 0), (3, -5), (-2, 7)])
+def test_a_drawing_is_laid_at_its_place_and_its_edges_go_on(down, across):
+    drawing = torch.full((1, 2, 16, 32), -1.0, dtype=torch.float64)
+    drawing[:, :, 6:10, 12:20] = pictures(1, 2, 4, 8)
+    place = torch.tensor([[2 * across / 32, 2 * down / 16]], dtype=torch.float64)
+    torch.testing.assert_close(laid(drawing, place, (16, 32)), drawing.roll((down, across), (2, 3)))
+
+
+def test_the_place_is_the_middle_of_what_is_looked_at_and_that_of_the_picture_at_first():
+    attention = torch.zeros(2, 1, 4, 8)
+    assert centre(attention).abs().max() < 1e-6
+    attention[0, 0, 1, 6] = attention[1, 0, 3, 0] = 50
+    torch.testing.assert_close(centre(attention), torch.tensor([[5 / 8, -1 / 4], [-7 / 8, 3 / 4]]))
+
+
+def test_what_an_encoder_decoder_draws_lies_where_it_looks():
+    generator = network("encoder-decoder", (1, 16, 32), (1, 16, 32))
+    assert isinstance(generator, Redrawer)
+    drawing = torch.zeros(1, 1, 16, 32, dtype=torch.float64)
+    drawing[..., 7:9, 15:17] = 3
+    generator.draw.forward = lambda code: drawing.expand(len(code), -1, -1, -1)
+    with torch.no_grad():
+        generator.offset.weight.zero_()
+        generator.offset.bias.copy_(10 * torch.tensor([8 / 32, -4 / 16]))
+        generator.attention.weight.zero_()
+    (made,) = generator(None, pictures(1, 1, 16, 32)).value.detach()
+    assert (made[0] > 0.5).nonzero().double().mean(0).tolist() == [7.5 - 2, 15.5 + 4]
+
+
+@pytest.mark.parametrize(
+    ("shape", "start"),
+    [((1, 32, 64), (8, 16, 32)), ((3, 128, 128), (32, 16, 16)), ((3, 32, 128), (8, 16, 64)), ((1, 2, 3), (8, 1, 2))],
+    ids=str,
+)
+def test_a_drawing_begins_on_a_grid_of_sixteen_whatever_its_size(shape, start):
+    made = EncoderDecoder(width=4).generator(DataSpec(shape, given=shape), 0)
+    assert isinstance(made, Redrawer)
+    assert made.draw.start == start
+    assert made.eval()(None, pictures(1, *shape).float()).value.shape == (1, *shape)

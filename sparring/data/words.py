@@ -44,7 +44,11 @@ class Words(DataSource):
     counterpart_fonts: tuple[str, ...] = Field(default=(), description=f"of the counterparts: {_FACES}")
     noise: float = Field(default=20.0, ge=0, le=255, description="standard deviation of the words' noise")
     shift: float = Field(
-        default=0.05, ge=0, le=0.5, description="largest shift of both while learning, as a share of the size"
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="largest shift of both while learning, as a share of the size; then the place of a counterpart "
+        "that has no room to move cannot be told from its word",
     )
     seed: int = Field(default=0, ge=0, description="of the draws")
 

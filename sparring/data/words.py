@@ -125,8 +125,8 @@ class Words(DataSource):
 class Noised:
     """Pictures as they are; while learning clean ones, moved, with noise that each reading draws anew.
 
-    Noise that came with a picture would tell which one it is, and, where it is mirrored at an edge, how far it was
-    moved: both were learned in the place of reading.
+    Noise that came with a picture would tell, where it is mirrored at an edge, how far it was moved: a network went by
+    that. It could also tell which picture it is.
 
     Args:
         pixels: with noise, ``(n, h, w, c)``.

@@ -44,7 +44,11 @@ class Words(DataSource):
     counterpart_fonts: tuple[str, ...] = Field(default=(), description=f"of the counterparts: {_FACES}")
     noise: float = Field(default=20.0, ge=0, le=255, description="standard deviation of the words' noise")
     shift: float = Field(
-        default=0.05, ge=0, le=0.5, description="largest shift of both while learning, as a share of the size"
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="largest shift of both while learning, as a share of the size; then the place of a counterpart "
+        "that has no room to move cannot be told from its word",
     )
     seed: int = Field(default=0, ge=0, description="of the draws")
 
@@ -121,8 +125,8 @@ class Words(DataSource):
 class Noised:
     """Pictures as they are; while learning clean ones, moved, with noise that each reading draws anew.
 
-    Noise that came with a picture would tell which one it is, and, where it is mirrored at an edge, how far it was
-    moved: both were learned in the place of reading.
+    Noise that came with a picture would tell, where it is mirrored at an edge, how far it was moved: a network went by
+    that. It could also tell which picture it is.
 
     Args:
         pixels: with noise, ``(n, h, w, c)``.

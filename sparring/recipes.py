@@ -154,7 +154,7 @@ def mlp(facts: Facts) -> tuple[Generation, Training]:
     is; lower ones are higher, as a generator that follows the steepest waves is lost among their crests. Weights are
     averaged over few images, because an average of moving clumps is tighter than each.
     """
-    penalties = (R1(gamma=0.1, gamma_final=0.005, every=2), R2(gamma=0.1, gamma_final=0.005, every=2))
+    penalties = (R1(gamma=0.1, gamma_final=0.01, every=2), R2(gamma=0.1, gamma_final=0.01, every=2))
     network, loss = Mlp(octaves=7, falloff=0.5), RelativisticPairing()
     game = Latent(network=network, loss=loss, penalties=penalties, latent=16, codes=1024, code_weight=4.0)
     # The second moment is long, as a lazy penalty makes every other gradient larger and clumps would be as uneven.

@@ -15,7 +15,7 @@ def run(example, folder, *options, steps=40, environment=ENVIRONMENT):
     command = [sys.executable, "-W", "error", str(ROOT / "examples" / example), "--steps", str(steps)]
     command += ["--out", str(folder / "run"), *options]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

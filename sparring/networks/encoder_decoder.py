@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, grid_sample, pad
+from torch.nn.functional import adaptive_avg_pool2d, batch_norm, grid_sample, pad
 
 from sparring.networks import Architecture
 from sparring.networks.given import enlarged, scale_of
@@ -125,7 +125,16 @@ class _Halving(nn.Sequential):
 
 
 def _dense(before: int, after: int) -> tuple[nn.Module, ...]:
-    return nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()
+    return nn.Linear(before, after, bias=False), RowNorm(after), nn.ReLU()
+
+
+class RowNorm(nn.BatchNorm1d):
+    """Batch norm of rows; a row that is alone, and has no deviation, is normed by the running statistics."""
+
+    def forward(self, input: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        if len(input) > 1 or not self.training:
+            return super().forward(input)
+        return batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 def centre(attention: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 2"]:

@@ -7,7 +7,7 @@ import torch
 
 from sparring.errors import RequestError
 from sparring.networks import Architecture
-from sparring.networks.encoder_decoder import EncoderDecoder, Redrawer, centre, laid
+from sparring.networks.encoder_decoder import EncoderDecoder, Redrawer, RowNorm, centre, laid
 from sparring.networks.judges import Patch
 from sparring.networks.unet import doubled
 from sparring.types import DataSpec
@@ -229,3 +229,12 @@ def test_a_drawing_begins_on_a_grid_of_sixteen_whatever_its_size(shape, start):
     assert isinstance(made, Redrawer)
     assert made.draw.start == start
     assert made.eval()(None, pictures(1, *shape).float()).value.shape == (1, *shape)
+
+
+def test_a_row_that_is_alone_is_normed_by_what_was_seen_before():
+    norm, rows = RowNorm(3), torch.randn(40, 3) * 2 + 1
+    for _ in range(100):
+        norm(rows)
+    alone = norm(rows[:1])
+    torch.testing.assert_close(alone, (rows[:1] - rows.mean(0)) / rows.std(0), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(norm(rows), torch.nn.functional.batch_norm(rows, None, None, training=True))

@@ -100,7 +100,7 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
 
 def redrawing(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures that they do not lie on: each is taken in as a whole, and its counterpart drawn anew."""
-    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(),), adversary=0.03, warm=0.9)
+    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(),), adversary=0.03, warm=0.8)
     return _picture_task(facts, "redrawing", paired=True).but(game=game), Training(
         batch=128,
         optimiser=Adam(rate=1.5e-3, rate_hold=0.5, rate_final=1e-5, beta1=0.9, beta2=0.99),

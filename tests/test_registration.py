@@ -124,7 +124,7 @@ def test_the_recipe_that_is_asked_for_goes_before_what_the_pairs_say(pairs):
     redrawn = propose(str(on), task="translation", recipe="redrawing").experiment.task.game
     assert isinstance(redrawn.network, EncoderDecoder)
     assert redrawn.adversary > 0
-    assert redrawn.warm <= 0.9, "the discriminator learns for a real part of a run"
+    assert redrawn.warm <= 0.8, "the discriminator learns for a real part of a run"
 
 
 def test_restorations_play_their_own_game_whatever_their_pairs_are(pairs):

@@ -158,7 +158,7 @@ def _privacy(
 
 def _with_setting(privacy: Privacy, setting: str) -> Privacy:
     if setting.startswith("domains."):
-        column, equals, domain = setting.removeprefix("domains.").rpartition("=")
+        column, equals, domain = setting.removeprefix("domains.").partition("=")
         if not equals:
             raise RequestError(f"'{setting}' is not of the form domains.COLUMN=17..90 or domains.COLUMN=a|b")
         return privacy.but(domains={**privacy.domains, column: domain})

@@ -1,9 +1,13 @@
+import os
 from math import inf
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import private
+from benchmarks import private, runs
+from benchmarks.tables import SETS
+from sparring.data.tables import Tables
 
 
 def test_intervals_are_those_of_clopper_and_pearson():
@@ -35,3 +39,17 @@ def test_seconds_of_trainings_with_canaries_end_in_figures_that_keep_the_promise
     table = capsys.readouterr().out
     assert "canary, epsilon 1 (changed settings): beyond the promise" in table or "canary, epsilon 1: beyond" in table
     assert len((tmp_path / "private.jsonl").read_text().splitlines()) == 6
+
+
+@pytest.mark.skipif("SPARRING_DATA" not in os.environ, reason="SPARRING_DATA does not say where adult is")
+def test_the_domains_of_adult_name_what_its_file_holds():
+    items: Any = Tables(path=runs.data_path(*SETS["adult"].parts)).load().items
+    frame = items.frame
+    said = dict(setting.removeprefix("training.privacy.domains.").split("=", 1) for setting in private.domains())
+    assert set(said) == set(frame.columns)
+    for name, known in said.items():
+        if ".." in known:
+            low, high = map(float, known.split(".."))
+            assert low <= frame[name].min() <= frame[name].max() <= high
+        else:
+            assert set(frame[name].unique()) == set(known.split("|"))

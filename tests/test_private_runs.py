@@ -180,3 +180,17 @@ def test_private_runs_are_compared(csv, tmp_path):
     found = sparring.compare(runs, count=60)
     assert found.runs == tuple(map(str, runs))
     assert "learned_from_other_items" not in found.protocol
+
+
+def test_a_domain_may_hold_spaces_and_equals_signs(tmp_path):
+    odd = table(300).replace({"group": {"many": " <=50K", "few": " >50K"}})
+    settings = ("training.privacy.domains.group= <=50K| >50K", "training.privacy.domains.height=0..70")
+    made = trained(odd, tmp_path / "run", steps=2, epsilon=1000.0, settings=settings).sample(200)
+    assert set(made["group"]) == {" <=50K", " >50K"}
+
+
+def test_columns_whose_names_hold_equals_signs_get_their_domain_as_json(tmp_path):
+    odd = table(300).rename(columns={"group": "a=b"})
+    settings = ('training.privacy.domains={"a=b": "many|few", "height": "0..70"}',)
+    made = trained(odd, tmp_path / "run", steps=2, epsilon=1000.0, settings=settings).sample(200)
+    assert set(made["a=b"]) == {"many", "few"}

@@ -109,7 +109,7 @@ def _fitted(column: Series, sort: str, share: Questions, *, rows: int, domain: s
 def _category(column: Series, share: Questions, rows: int, domain: str | None) -> Category:
     if domain is not None:
         words = domain.split("|")
-        named: dict[Any, int] = {_read(word.strip(), column): 1 for word in words if word.strip()}
+        named: dict[Any, int] = {_read(word, column): 1 for word in words if word.strip()}
         missing = int(any(not word.strip() for word in words))
     elif column.dtype.kind == "b":
         named, missing = {False: 1, True: 1}, int(not _certain(column))

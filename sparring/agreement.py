@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
@@ -47,7 +48,10 @@ class MomentMatch(Agreement):
     """Squared difference between the mean products of all pairs of numbers of real and of generated rows.
 
     For choices these are the tables of how often each pair of values stands together: maximum mean discrepancy with the
-    kernel (x · y)^2, Gretton et al. 2012, on which a discriminator need not be learned.
+    kernel (x · y)^2, on which a discriminator need not be learned. The estimate is without bias (Gretton et al. 2012,
+    lemma 6, as each generated row shares its condition with one real row): no row is compared with itself or with the
+    real row of its condition, as what a batch of any rows is apart by chance outweighs the rest and draws each row to
+    its real one. It can be below 0.
     """
 
     weight: float = Field(default=1.0, ge=0, description="weight")
@@ -57,9 +61,15 @@ class MomentMatch(Agreement):
         with torch.autocast(made.value.device.type, enabled=False):
             rows, real = _with_one(made.value), _with_one(batch.target)
             # Both factors of a product have one gradient, as it is symmetric: it is taken of one of them, and doubled.
-            apart = rows.detach().T @ rows / len(rows) - real.T @ real / len(real)
-            found = self.weight * apart.square().sum()
-            return 2 * found - found.detach()
+            count, apart = len(rows), (rows.detach().T @ rows - real.T @ real) / len(rows)
+            found = apart.square().sum()
+            alone = _kernel(rows, rows) + _kernel(real, real) - 2 * _kernel(rows, real)
+            return self.weight * (count * (2 * found - found.detach()) - alone.mean()) / max(count - 1, 1)
+
+
+def _kernel(rows: Float[Tensor, "n d"], others: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """Squared scalar product of each row with the other of its number."""
+    return (rows * others).sum(1).square()
 
 
 def _with_one(rows: Tensor) -> Tensor:

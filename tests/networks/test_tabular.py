@@ -128,13 +128,42 @@ def test_agreement_with_the_condition_is_the_cross_entropy_of_what_is_named():
     assert ConditionMatch()(Samples(torch.zeros(2, 6), logits), Batch(torch.zeros(2, 6))) == 0
 
 
-def test_moments_match_where_pairs_stand_together_as_often():
-    real = torch.tensor([[1.0, 0], [0, 1.0]])
-    crossed = torch.tensor([[1.0, 1.0], [0, 0]])
-    term = MomentMatch(weight=1.0)
-    assert term(Samples(real.flip(0)), Batch(real)) == 0
-    # Only the two entries of the pair differ, by a half each.
-    assert torch.allclose(term(Samples(crossed), Batch(real)), torch.tensor(0.5))
+def test_moments_are_compared_between_rows_of_different_numbers():
+    torch.manual_seed(0)
+    real, made = torch.rand(7, 3), torch.rand(7, 3)
+    products = [torch.cat([rows, torch.ones(7, 1)], 1) for rows in (real, made)]
+    apart = [torch.outer(b, b) - torch.outer(a, a) for a, b in zip(*products, strict=True)]
+    pairs = [(apart[i] * apart[j]).sum() for i in range(7) for j in range(7) if i != j]
+    expected = 0.5 * torch.stack(pairs).mean()
+    assert torch.allclose(MomentMatch(weight=0.5)(Samples(made), Batch(real)), expected)
+
+
+def test_moments_have_the_gradient_of_their_value():
+    torch.manual_seed(0)
+    real, made = torch.rand(5, 3).double(), torch.rand(5, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda rows: MomentMatch()(Samples(rows), Batch(real)), made)
+
+
+def test_moments_of_one_distribution_are_nought_on_average_and_of_another_are_not():
+    torch.manual_seed(0)
+
+    def rows(together: float) -> torch.Tensor:
+        """Two choices, of which the second is the first one's with this chance."""
+        first = torch.randint(2, (40,))
+        second = torch.where(torch.rand(40) < together, first, 1 - first)
+        return torch.cat([torch.nn.functional.one_hot(side, 2) for side in (first, second)], 1).float()
+
+    def found(made: float, real: float) -> torch.Tensor:
+        return torch.stack([MomentMatch()(Samples(rows(made)), Batch(rows(real))) for _ in range(400)])
+
+    same = found(0.7, 0.7)
+    assert abs(same.mean()) < 3 * same.std() / 20
+    # Each of the four pairs of values stands together .15 more or less often, and is in two places of the table.
+    assert torch.isclose(found(0.7, 0.4).mean(), torch.tensor(8 * 0.15**2), rtol=0.1)
+
+
+def test_moments_of_one_row_are_finite():
+    assert MomentMatch()(Samples(torch.rand(1, 3)), Batch(torch.rand(1, 3))).isfinite()
 
 
 def test_moments_are_taken_in_full_precision_whatever_networks_run_in():

@@ -14,7 +14,7 @@ from sparring.data import Dataset, Items
 from sparring.errors import RequestError
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.features import FittedFeatures
-from sparring.metrics.intervals import NORMAL, inner_width, largest_share, share, smallest_share
+from sparring.metrics.intervals import NORMAL, inner_end, largest_share, share, smallest_share
 
 Counts = Int[np.ndarray, " modes"]
 
@@ -130,8 +130,8 @@ def _extreme_variance(found: MixtureCoverage, side: Literal[-1, 1]) -> Reading:
         return Reading(value, better=better)
     logs, errors = np.log(found.variances), found.errors / found.variances
     outer = side * (side * logs + NORMAL * errors).max()
-    inner = side * (side * logs - inner_width(-side * logs, errors) * errors).max()
-    low, high = sorted(np.exp([float(outer), float(inner)]))
+    inner = -side * inner_end(lambda width: (-side * logs - width * errors, -side * logs + width * errors))
+    low, high = sorted(np.exp([float(outer), inner]))
     return Reading(value, min(value, float(low)), max(value, float(high)), better)
 
 

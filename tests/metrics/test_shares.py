@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from sparring.metrics import Evidence
-from sparring.metrics.intervals import NORMAL, _score_ends, _skewed_ends, inner_width, share, smallest_share
+from sparring.metrics.intervals import NORMAL, _score_ends, _skewed_ends, inner_end, share, smallest_share
 from sparring.metrics.shares import ClassShares, share_distance, shares
 
 
@@ -48,15 +48,31 @@ def test_the_interval_of_an_extreme_share_of_many_even_classes_holds_the_share_o
     assert 0.95 <= np.mean([reading.low <= 0.02 <= reading.high for reading in found]) < 1
 
 
+def normal_ends(values, errors):
+    values, errors = np.asarray(values, float), np.asarray(errors, float)
+    return lambda width: (values - width * errors, values + width * errors)
+
+
 def test_the_inner_end_holds_for_as_many_numbers_as_may_be_the_least():
-    even = np.full(10, 0.1)
-    assert inner_width(np.array([0.0]), even[:1]) == pytest.approx(NORMAL)
-    assert inner_width(np.array([0.0] + [5.0] * 9), even) == pytest.approx(NORMAL)
-    # Of ten of which each may be the least, 1 - .975^(1/10) is .00253.
-    assert inner_width(np.zeros(10), even) == pytest.approx(2.8024, abs=1e-3)
-    # Three standard errors of a difference are .424 here: the second may be the least, the third hardly.
-    assert inner_width(np.array([0.0, 0.42, 0.43]), even[:3]) == inner_width(np.zeros(2), even[:2])
-    assert inner_width(np.zeros(2), np.zeros(2)) == inner_width(np.zeros(2), even[:2])
+    assert inner_end(normal_ends([0.3], [0.1])) == pytest.approx(0.3 + 0.1 * NORMAL)
+    assert inner_end(normal_ends([0.0] + [5.0] * 9, [0.1] * 10)) == pytest.approx(0.1 * NORMAL)
+    # Of ten of which each may be the least, .8 (1 - .96875^(1/10)) is .00254.
+    assert inner_end(normal_ends([0.0] * 10, [1.0] * 10)) == pytest.approx(2.8019, abs=1e-3)
+    # Of two it is 2.238, from which on another's p-value is .8 that stands .842 higher, at 3.080.
+    assert inner_end(normal_ends([0.0, 3.07], [1.0, 1.0])) == pytest.approx(2.238, abs=1e-3)
+    assert inner_end(normal_ends([0.0, 3.09], [1.0, 1.0])) == pytest.approx(NORMAL)
+    assert inner_end(normal_ends([0.0, 0.0], [0.0, 0.0])) == 0
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.5, 1.0, 2.0, 3.0, 6.0])
+@pytest.mark.parametrize("several", [1, 2, 6])
+def test_both_ends_of_the_least_together_miss_in_no_more_than_asked(several, apart):
+    """However far the others stand. Of at most 100 on average 129 are three standard errors more."""
+    source, true = np.random.default_rng(several), np.concatenate([[0.0], np.full(several - 1, apart)])
+    missed = 0
+    for drawn in true + source.normal(size=(2000, several)):
+        missed += not (drawn - NORMAL).min() <= 0 <= inner_end(normal_ends(drawn, np.ones(several)))
+    assert missed < 129
 
 
 @pytest.mark.parametrize("width", [1.96, 2.58])

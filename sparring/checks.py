@@ -175,7 +175,7 @@ def _blank(items: Items) -> Iterator[int]:
 
 def _too_few(proposal: Proposal) -> Iterator[str]:
     count, task = len(proposal.material.data), proposal.experiment.task
-    augmented = bool(getattr(task.game, "views", ()))
+    augmented = any(view.augments for view in getattr(task.game, "views", ()))
     if count < HOLD_BACK_FROM:
         yield (
             f"{count} items are very few: below {HOLD_BACK_FROM} none is held back, so nothing can be measured, "

@@ -34,10 +34,15 @@ class Sight:
 
 
 class View(Part):
-    """The kind."""
+    """The kind.
+
+    Attributes:
+        augments: whether items are changed at random, so that few of them are harder to learn by heart.
+    """
 
     kind: ClassVar[str] = "view"
     home: ClassVar[str] = "sparring.views"
+    augments: ClassVar[bool] = False
 
     def spec(self, spec: DataSpec) -> DataSpec:
         """What the discriminator sees of an item with this specification."""
@@ -89,6 +94,7 @@ class InstanceNoise(View):
 class DiffAugment(View):
     """DiffAugment, Zhao et al. 2020: colour, translation and cutout of real and generated pictures alike."""
 
+    augments: ClassVar[bool] = True
     color: bool = Field(default=True, description="change brightness, saturation and contrast")
     translation: float = Field(default=0.125, ge=0, lt=1, description="largest shift, as a share of height and width")
     cutout: float = Field(
@@ -136,6 +142,7 @@ class AdaptiveAugment(View):
     What lies outside a moved picture is its mirror image, so that no edge gives a change away.
     """
 
+    augments: ClassVar[bool] = True
     target: float = Field(
         default=0.6, gt=0, lt=1, description="gap between learned and held-back items that p keeps to"
     )

@@ -2,6 +2,7 @@ import json
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -220,6 +221,13 @@ def test_points_are_not_told_to_be_moved_as_pictures_are():
     assert said(found, "150 items are few", "gather more")
     assert not said(found, "augment")
     assert "150 items of 2 numbers" in found.lines()[0]
+
+
+def test_rows_that_are_judged_in_packs_are_not_said_to_be_augmented():
+    rows = pd.DataFrame({"size": np.random.default_rng(0).normal(size=150), "kind": ["a", "b", "c"] * 50})
+    found = check(rows, settings=["training.precision=fp32"])
+    assert said(found, "150 items are few", "gather more")
+    assert not said(found, "augment")
 
 
 def test_items_that_are_all_equal_are_all_learned_from_and_named():

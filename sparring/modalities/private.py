@@ -121,7 +121,7 @@ def _category(column: Series, share: Questions, rows: int, domain: str | None) -
     if not named:
         raise DataError(
             f"column '{column.name}' has no value frequent enough to be named within the budget; say "
-            f"training.privacy.domains.{column.name}=a|b|c, or leave it out by data.drop={column.name}"
+            f"--set training.privacy.domains.{column.name}=a|b|c, or leave it out by --set data.drop={column.name}"
         )
     return Category(
         title=str(column.name),
@@ -166,7 +166,7 @@ def _number(column: Series, share: Questions, rows: int, domain: str | None) -> 
     if ends is None and not spikes:
         raise DataError(
             f"the bounds of column '{column.name}' cannot be told within the budget; say "
-            f"training.privacy.domains.{column.name}=low..high, or leave it out by data.drop={column.name}"
+            f"--set training.privacy.domains.{column.name}=low..high, or leave it out by --set data.drop={column.name}"
         )
     if ends is not None and _whole(column) and ends[1] - ends[0] < FEW:
         ends, every = None, np.arange(np.ceil(ends[0]), np.floor(ends[1]) + 1)

@@ -154,7 +154,7 @@ def fit_column(column: Series, said: str | None) -> Column:
     if sort == "text":
         raise DataError(
             f"column '{title}' holds free text, which a table's generator cannot write; leave it out by "
-            f"data.drop={title}, or say data.kinds.{title}=categorical to learn its most frequent values"
+            f"--set data.drop={title}, or say --set data.kinds.{title}=categorical to learn its most frequent values"
         )
     parts = {
         **dict.fromkeys(["continuous", "integer", "log", "mixed", "datetime"], "number"),

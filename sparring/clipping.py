@@ -1,9 +1,10 @@
 """Private updates: per-item gradients, clipped, summed and noised; DP-SGD, Abadi et al. 2016, algorithm 1.
 
-Per-item gradients come from the hooks of opacus. What a network sees in a turn comes in rounds of the batch's items, in
-order: first the real ones, then as many generated ones, in one pass or in two. So row ``r`` is item ``r mod n``'s, and
-an item's contribution is its own real row together with the generated row beside it. The two are clipped as one, for
-which one item more or less changes the sum by at most the clipping norm; a generated row depends on no real one.
+Per-item gradients come from the hooks of opacus; those of dense networks are summed without being formed. What a
+network sees in a turn comes in rounds of the batch's items, in order: first the real ones, then as many generated ones,
+in one pass or in two. So row ``r`` is item ``r mod n``'s, and an item's contribution is its own real row together with
+the generated row beside it. The two are clipped as one, for which one item more or less changes the sum by at most the
+clipping norm; a generated row depends on no real one.
 """
 
 import math
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from sparring.dense_clipping import UNWATCHED, dense_layers, dense_sum
 from sparring.errors import RequestError
 from sparring.privacy import opacus
 from sparring.randomness import stream
@@ -54,10 +56,7 @@ def each_gradient(weights: Sequence[nn.Parameter], loss: Callable[[], Tensor], c
         each = torch.zeros(count, *weight.shape).to(weight) if held is None else _by_item(held, count)
         whole = torch.zeros_like(weight) if whole is None else whole
         if math.isfinite(largest) and (each.sum(0) - whole).abs().max() > 1e-3 * largest + 1e-7:
-            raise RequestError(
-                "private training needs a discriminator whose layers treat each row by itself, through layers that "
-                "opacus can watch; take network=tabular, or another of plain layers"
-            )
+            raise RequestError(UNWATCHED)
         found.append(each * count)
         weight.grad = None
         if held is not None:
@@ -117,10 +116,13 @@ def private_gradients(
         loss: the mean over some of the batch's items.
         count: items of the batch; there may be none.
         clip: largest norm of an item's gradient.
-        at_once: items whose gradients are held in memory.
+        at_once: items whose gradients are held in memory, where they are formed.
     """
     weights = [weight for weight in player.parameters() if weight.requires_grad]
     sums = [torch.zeros_like(weight) for weight in weights]
+    if layers := dense_layers(player, weights):
+        found = dense_sum(layers, lambda: loss(slice(0, count)), count, clip) if count else {}
+        return [found.get(id(weight), zero) for weight, zero in zip(weights, sums, strict=True)]
     with watched(player):
         for start in range(0, count, at_once):
             rows = slice(start, min(start + at_once, count))

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from sparring.clipping import clipped_sum, each_gradient, noised, private_gradients, watched
+from sparring.dense_clipping import dense_layers
 from sparring.errors import RequestError
 from sparring.games import Play
 from sparring.games.latent import Latent
@@ -56,6 +57,84 @@ def test_clipping_mixed_rows_equals_a_hand_loop_of_backwards_row_by_row(loss, at
     found = private_gradients(discriminator, of_rows, COUNT, clip=clip, at_once=at_once)
     for mine, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(mine, other)
+
+
+class Odd(nn.Module):
+    """A network of layers of which not all are dense, in the place of a discriminator."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 5), nn.LayerNorm(5), nn.ReLU(), nn.Linear(5, 1))
+
+    def forward(self, items):
+        return self.layers(items)
+
+
+def of_pairs(network, data):
+    """The loss of some of the items, each a real row and a generated one."""
+
+    def loss(rows):
+        real, fake = data[0][rows], data[1][rows]
+        return network(real).sigmoid().mean() - network(fake).tanh().mean()
+
+    return loss
+
+
+def places(network):
+    """Likewise, where a row has several places."""
+    return lambda data: lambda rows: (network(data[0][rows]).sigmoid() * network(data[1][rows])).mean()
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_dense_networks_and_others_are_clipped_as_by_hand(dense):
+    torch.manual_seed(2)
+    network = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 1, bias=False)) if dense else Odd()
+    network.to(WIDE)
+    assert bool(dense_layers(network, list(network.parameters()))) is dense
+    loss = of_pairs(network, torch.randn(2, COUNT, 3, dtype=WIDE))
+    clip = float(np.median(by_hand(network, loss, 1.0)[1])) * 1.01
+    wanted, _ = by_hand(network, loss, clip)
+    for at_once in (2, COUNT):
+        found = private_gradients(network, loss, COUNT, clip=clip, at_once=at_once)
+        for mine, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(mine, other)
+
+
+def test_a_dense_layer_may_see_several_places_of_a_row():
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).to(WIDE)
+    loss = places(network)(torch.randn(2, COUNT, 6, 3, dtype=WIDE))
+    clip = float(np.median(by_hand(network, loss, 1.0)[1])) * 1.01
+    wanted, _ = by_hand(network, loss, clip)
+    for mine, other in zip(private_gradients(network, loss, COUNT, clip=clip, at_once=3), wanted, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_a_dense_layer_whose_weight_is_used_beside_it_is_refused():
+    network = nn.Sequential(nn.Linear(3, 1))
+    rows = torch.randn(COUNT, 3)
+    with pytest.raises(RequestError, match="treat each row by itself"):
+        private_gradients(
+            network, lambda some: network(rows[some]).mean() + network[0].weight.sum(), COUNT, clip=1.0, at_once=3
+        )
+
+
+def test_a_row_of_a_dense_network_that_is_not_finite_is_left_out():
+    network = nn.Linear(2, 1).to(WIDE)
+    rows = torch.randn(4, 2, dtype=WIDE)
+    rows[1, 0] = float("nan")
+    found = private_gradients(network, lambda some: network(rows[some]).mean(), 4, clip=0.1, at_once=4)
+    others = rows[[0, 2, 3]]
+    wanted = by_hand(network, lambda some: network(others[some]).mean(), 0.1, range(3))[0]
+    for mine, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_nothing_of_the_watch_is_left_on_a_dense_network():
+    network = nn.Linear(2, 1)
+    private_gradients(network, lambda some: network(torch.ones(3, 2)[some]).mean(), 3, clip=1.0, at_once=3)
+    assert not network._forward_hooks
+    assert network.weight.grad is None
 
 
 def two_passes(network, real, fake):

@@ -53,7 +53,7 @@ FLOORS = {
         4,
     ),
     **dict.fromkeys(["thinning", "checkpoint"], 4),
-    **dict.fromkeys(["clipping", "leaks", "settings"], 4),
+    **dict.fromkeys(["clipping", "dense_clipping", "leaks", "settings"], 4),
     **dict.fromkeys(["tasks.*"], 5),
     **dict.fromkeys(["restoring", "applying", "codec", "experiment"], 6),
     **dict.fromkeys(["recipes", "jury", "evaluation", "model", "planning", "proposal", "remedies", "rooming"], 7),

@@ -293,6 +293,36 @@ def test_dates_are_written_as_they_were_read(tmp_path):
     assert written[1:].tolist() == words[1:]
 
 
+@pytest.mark.parametrize(
+    ("offsets", "first"),
+    [
+        (["Z"], "2021-05-02T09:01:00Z"),
+        (["+02:00"], "2021-05-02T09:01:00+02:00"),
+        (["-0330"], "2021-05-02T09:01:00-0330"),
+        (["+01:00", "+02:00"], "2021-05-02T07:01:00+00:00"),
+    ],
+)
+def test_times_with_an_offset_are_learned_and_written_with_it(tmp_path, offsets, first):
+    words = [f"2021-05-{1 + n % 28:02}T09:{n % 60:02}:00{offsets[n % len(offsets)]}" for n in range(80)]
+    frame = typed(pd.DataFrame({"at": [None, *words[1:]], "x": [str(n % 7) for n in range(80)]}, dtype="str"))
+    table = Table.fit(frame)
+    again = table.decode(table.encode(frame))
+    pd.testing.assert_frame_equal(again, frame)
+    table.save(again, tmp_path / "rows.csv")
+    found = pd.read_csv(tmp_path / "rows.csv", dtype=str)["at"]
+    assert found[1] == first
+    assert pd.to_datetime(found[1:], utc=True).equals(pd.to_datetime(pd.Series(words)[1:], utc=True))
+
+
+def test_times_in_a_zone_keep_it_over_the_hours_that_summer_time_skips_and_repeats():
+    at = pd.Series(pd.date_range("2024-03-30", "2024-11-01", freq="h", tz="Europe/Berlin"))
+    frame = pd.DataFrame({"at": at, "x": np.arange(len(at)) % 5})
+    table = Table.fit(TableItems(frame, {}, ("at + x",)))
+    assert (table.decode(table.encode(frame))["at"] == at).mean() > 0.999
+    made = table.decode(torch.randn(300, table.spec().shape[0], generator=torch.Generator().manual_seed(0)))
+    assert made.dtypes.equals(frame.dtypes)
+
+
 def test_files_of_each_ending_hold_the_same_rows(table, frame, tmp_path):
     made = table.decode(table.encode(frame))
     for ending in (".csv", ".tsv", ".parquet"):

@@ -18,10 +18,11 @@ Frame = Any
 Series = Any
 """A :class:`pandas.Series`."""
 
+OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+"""The end of a time in text: its offset from UTC."""
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
-_OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 _TRUTH = {"true": True, "false": False}
 _LARGEST_WHOLE = 2**62
 
@@ -120,7 +121,7 @@ def _dates(column: Series, words: list[str]) -> Series:
 
 def _parsed(texts: Series, form: str) -> Series:
     """Dates of a form, NaT where a text has another; in UTC where several offsets are written."""
-    several = form.endswith("%z") and texts.dropna().str.extract(_OFFSET)[0].nunique() > 1
+    several = form.endswith("%z") and texts.dropna().str.extract(OFFSET)[0].nunique() > 1
     return pandas().to_datetime(texts, format=form, errors="coerce", utc=several)
 
 
@@ -128,7 +129,7 @@ def _written(texts: Series) -> str:
     """The strftime form of texts that are dates; their offset from UTC as it is written, which strftime would not."""
     words = [str(word).strip() for word in texts.dropna()]
     form = date_form(words) or ""
-    offset = _OFFSET.search(words[0])
+    offset = OFFSET.search(words[0])
     if not form.endswith("%z") or offset is None:
         return form
     several = len({word[-len(offset[0]) :] for word in words}) > 1

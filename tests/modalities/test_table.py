@@ -139,6 +139,16 @@ def test_numbers_stay_within_the_range_and_decimals_of_the_data(frame, table):
     assert made["joined"].dropna().dt.normalize().equals(made["joined"].dropna())
 
 
+def test_tiny_numbers_and_small_ones_beside_huge_ones_keep_their_digits():
+    source = np.random.default_rng(0)
+    tiny = source.uniform(1, 9, 300) * 1e-16
+    mixed = np.where(np.arange(300) % 2, source.integers(1, 9, 300) * 1e16, source.integers(1, 99, 300) / 4)
+    frame = pd.DataFrame({"tiny": tiny, "mixed": mixed})
+    table = Table.fit(frame)
+    assert np.allclose(table.decode(table.encode(frame))["tiny"], tiny, rtol=1e-4, atol=0)
+    assert table.columns[1].decimals == 2
+
+
 def test_rows_that_are_not_finite_are_refused(table):
     with pytest.raises(TrainingError, match="not finite"):
         table.decode(torch.full((2, table.spec().shape[0]), float("nan")))
@@ -198,6 +208,37 @@ class TestConditions:
         wild = torch.randn(60, table.spec().shape[0], generator=torch.Generator().manual_seed(1))
         made = table.finished(wild, {"weight": (low - 0.1, high + 0.1)})["weight"]
         assert ((made >= low - 0.15) & (made <= high + 0.15)).all()
+
+    @pytest.mark.parametrize(
+        ("asked", "low", "high"),
+        [
+            ({"n": "6.5..8.5"}, 7, 8),
+            ({"price": "1.005..1.025"}, 1.01, 1.02),
+            ({"at": "2024-02"}, "2024-02-01", "2024-02-29T23:59:59"),
+            ({"at": "2024-02-03..2024-02-04"}, "2024-02-03", "2024-02-04T23:59:59"),
+            ({"at": "2024-02-03T12:00..2024-02-03T12:30"}, "2024-02-03T12:00", "2024-02-03T12:30"),
+            ({"there": "2024-02-03T12:00+00:00..2024-02-03T12:30Z"}, "2024-02-03T13:00+0100", "2024-02-03T13:30+0100"),
+        ],
+    )
+    def test_ends_between_the_values_of_the_data_are_kept_and_a_day_is_all_of_it(self, asked, low, high):
+        source, seconds = np.random.default_rng(0), pd.to_timedelta(np.arange(0, 86400 * 90, 9001), "s")
+        at = pd.Series(pd.Timestamp("2024-01-01") + seconds)
+        frame = pd.DataFrame({"at": at, "there": at.dt.tz_localize("Europe/Rome", nonexistent="shift_forward")})
+        frame["n"], frame["price"] = source.integers(0, 99, len(at)), source.integers(0, 9999, len(at)) / 100
+        table = Table.fit(frame)
+        wild = torch.randn(500, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+        (name,) = asked
+        made = table.finished(wild, asked)[name]
+        ends = (pd.Timestamp(low), pd.Timestamp(high)) if isinstance(low, str) else (low, high)
+        assert made.between(*ends).all()
+        assert made.nunique() > 1
+
+    def test_an_interval_between_two_values_of_the_data_is_refused(self):
+        table = Table.fit(pd.DataFrame({"n": np.arange(99) % 50, "at": pd.date_range("2024-01-01", periods=99)}))
+        with pytest.raises(RequestError, match=r"n=5.2..5.7: no value lies there; the data hold whole numbers, 0..49"):
+            table.requested({"n": "5.2..5.7"})
+        with pytest.raises(RequestError, match=r"at=3 May 2024: .*such as 2024-01-01..2024-03-31"):
+            table.requested({"at": "3 May 2024"})
 
 
 class TestRules:

@@ -191,7 +191,7 @@ class TestConditions:
             ({"weight": "heavy"}, "wanted is a value"),
             ({"weight": "900"}, "the data hold"),
             ({"town": "Paris"}, "'Paris'"),
-            ({"unit": "cm"}, "cannot be asked for"),
+            ({"unit": "cm"}, "unit cannot be asked for: it is constant"),
             ({"wieght": "70"}, "weight"),
         ],
     )
@@ -240,6 +240,12 @@ class TestConditions:
         with pytest.raises(RequestError, match=r"at=3 May 2024: .*such as 2024-01-01..2024-03-31"):
             table.requested({"at": "3 May 2024"})
 
+    def test_a_column_that_is_there_and_cannot_be_asked_for_is_not_said_to_be_missing(self, table):
+        with pytest.raises(RequestError, match="id cannot be asked for: it is identifier"):
+            table.asking(table.askable()).draw(0, range(3), {"id": "1000"})
+        with pytest.raises(RequestError, match="town cannot be asked for: this model was taught age, rooms"):
+            table.asking(("age", "rooms")).draw(0, range(3), {"town": "bonn"})
+
 
 class TestRules:
     def test_an_order_holds_in_every_row(self):
@@ -265,6 +271,64 @@ class TestRules:
         assert ((made["town"] == "Lyon") == (made["land"] == "F")).all()
         assert made["town"].nunique() == 3
         assert Modality.from_json(json.loads(json.dumps(table.to_json()))) == table
+
+    def made(self, frame: pd.DataFrame, rules: tuple[str, ...], asked=None, count=3000) -> pd.DataFrame:
+        table = Table.fit(TableItems(frame, {}, rules))
+        wild = torch.randn(count, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+        return table.finished(wild, asked or {})
+
+    def test_a_chain_of_orders_holds_in_every_row(self):
+        source = np.random.default_rng(0)
+        ladder = np.sort(source.integers(0, 99, (400, 4)), 1)
+        made = self.made(pd.DataFrame(ladder, columns=list("abcd")), ("a <= b", "c <= d", "b <= c"))
+        assert (np.diff(made.to_numpy(), axis=1) >= 0).all()
+
+    def test_a_strict_order_holds_in_days_and_cents_as_they_are_written(self, tmp_path):
+        source, day = np.random.default_rng(0), pd.Timestamp("2021-01-01")
+        start = source.integers(0, 30, 400)
+        frame = pd.DataFrame({"start": day + pd.to_timedelta(start, "D"), "cost": source.integers(0, 400, 400) / 100})
+        frame["end"] = frame["start"] + pd.to_timedelta(source.integers(1, 9, 400), "D")
+        frame["price"] = (frame["cost"] + source.integers(1, 99, 400) / 100).round(2)
+        made = self.made(frame, ("start < end", "cost < price"))
+        assert ((made["end"] - made["start"]) >= pd.Timedelta(days=1)).all()
+        assert ((made["price"] - made["cost"]) > 0.009).all()
+        assert np.allclose(made["price"], made["price"].round(2), atol=1e-12)
+        for name in frame:
+            assert made[name].between(frame[name].min(), frame[name].max()).all()
+
+    @pytest.mark.parametrize(
+        "asked", [{"low": "20..25", "high": "1..22"}, {"low": "20..25"}, {"high": "5"}, {"low": "9", "high": "9..30"}]
+    )
+    def test_rules_do_not_lead_out_of_what_was_asked_for(self, asked):
+        source = np.random.default_rng(0)
+        low = source.integers(0, 30, 400)
+        made = self.made(pd.DataFrame({"low": low, "high": low + source.integers(0, 9, 400)}), ("low <= high",), asked)
+        assert (made["low"] <= made["high"]).all()
+        for name, text in asked.items():
+            ends = text.split("..")
+            assert made[name].between(float(ends[0]), float(ends[-1])).all()
+
+    def test_combinations_meet_all_columns_that_were_asked_for(self):
+        frame = pd.DataFrame({"town": ["Ulm", "Ulm", "Bonn", "Lyon"] * 90, "land": ["D", "A", "D", "F"] * 90})
+        frame["x"] = np.arange(360) % 7
+        table = Table.fit(TableItems(frame, {}, ("town + land",)))
+        rows = table.encode(frame.assign(land=np.where(frame["town"] == "Ulm", "F", frame["land"])))
+        made = table.finished(rows[:1], {"town": "Ulm|Bonn", "land": "A|F"})
+        assert made[["town", "land"]].to_numpy().tolist() == [["Ulm", "A"]]
+        with pytest.raises(RequestError, match=r"no row of the data has what is asked of town and land together"):
+            table.requested({"town": "Bonn", "land": "F"})
+
+    def test_requests_that_no_row_could_meet_and_keep_the_rule_are_refused(self):
+        frame = pd.DataFrame({"low": np.arange(60) % 30, "high": np.arange(60) % 30 + 1})
+        table = Table.fit(TableItems(frame, {}, ("low < high",)))
+        with pytest.raises(RequestError, match="'low < high' leaves no row"):
+            table.requested({"low": "9..12", "high": "5..9"})
+
+    @pytest.mark.parametrize("rule", ["town <= n", "0 <= town <= 5", "0 <= day <= 5"])
+    def test_a_rule_of_sizes_on_texts_and_a_range_of_dates_are_refused(self, rule):
+        frame = pd.DataFrame({"town": ["a", "b"] * 30, "n": range(60), "day": pd.date_range("2024-01-01", periods=60)})
+        with pytest.raises(RequestError, match=r"column '(town|day)' holds .*, not numbers"):
+            Table.fit(TableItems(frame, {}, (rule,)))
 
     @pytest.mark.parametrize(
         ("rule", "reason"),

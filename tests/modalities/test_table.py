@@ -77,6 +77,12 @@ def test_free_text_is_refused_with_what_to_do():
     assert kept.columns[0].name == "category"
 
 
+def test_durations_are_refused_with_what_to_do():
+    frame = pd.DataFrame({"stay": pd.to_timedelta(np.arange(60), "h"), "x": np.arange(60) % 7})
+    with pytest.raises(DataError, match=r"'stay' holds durations.*total_seconds.*data.drop=stay"):
+        Table.fit(frame)
+
+
 def test_what_a_column_is_said_to_be_is_taken_or_refused():
     frame = pd.DataFrame({"x": np.arange(50), "y": ["a", "b"] * 25})
     table = Table.fit(TableItems(frame, {"x": "categorical"}))
@@ -165,6 +171,10 @@ def test_values_that_the_data_do_not_have_are_refused_by_column(table, frame):
         table.encode(frame.assign(town="Paris"))
     with pytest.raises(RequestError, match="'weight' has no value"):
         table.encode(frame.assign(weight=np.nan))
+    with pytest.raises(RequestError, match="column 'weight' has 'heavy', which is no number; mend it"):
+        table.encode(frame.assign(weight=["70", "heavy", *["71"] * (len(frame) - 2)]))
+    with pytest.raises(RequestError, match="column 'joined' has 'soon', which is no date"):
+        table.encode(frame.assign(joined="soon"))
     with pytest.raises(RequestError, match="no column 'town'"):
         table.encode(frame.drop(columns="town"))
 
@@ -193,6 +203,7 @@ class TestConditions:
             ({"town": "Paris"}, "'Paris'"),
             ({"unit": "cm"}, "unit cannot be asked for: it is constant"),
             ({"wieght": "70"}, "weight"),
+            ({"town": []}, "names no value"),
         ],
     )
     def test_what_the_data_do_not_have_is_refused(self, table, request_, reason):

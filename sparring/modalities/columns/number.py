@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sparring.errors import DataError, RequestError
 from sparring.modalities.columns import FEW, Asked, Coded, Column, Sort
-from sparring.modalities.frames import OFFSET, Series, numbers, pandas
+from sparring.modalities.frames import OFFSET, Series, nulls, numbers, pandas
 from sparring.types import Span
 
 MODES = 10
@@ -98,6 +98,15 @@ class Number(Column):
         return self.rates
 
     def code(self, column: Series) -> Coded:
+        if column.dtype.kind not in "iufbM":
+            known = column[~nulls(column)]
+            wrong = known[pandas().to_numeric(known, errors="coerce").isna().to_numpy()]
+            if self.step or len(wrong):
+                what = "date of one form with the others" if self.step else "number"
+                said = wrong.iloc[0] if len(wrong) else known.iloc[0]
+                raise RequestError(
+                    f"column '{self.title}' has '{said}', which is no {what}; mend it or leave the row out"
+                )
         values = numbers(column)
         empty = np.isnan(values)
         if self.private and not self.missing:

@@ -121,8 +121,8 @@ def sample(  # noqa: PLR0913
     path = out or free_folder(run / "outputs")
     if not overwrite:
         refuse_occupied(path)
-    wished = given(asked)
-    wished |= {"condition": conditions(wished.pop("condition", ()))} | ({} if n is None else {"n": n})
+    wished, titles = given(asked), (*model.modality.described(), *model.asking.titles())
+    wished |= {"condition": conditions(wished.pop("condition", ()), titles)} | ({} if n is None else {"n": n})
     items, columns = model.sample_with_conditions(**wished)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = model.save(items, path, columns)

@@ -150,11 +150,18 @@ def refuse_occupied(path: Path) -> None:
         raise RequestError(f"{path} {what}; --overwrite replaces them, or give another -o")
 
 
-def conditions(written: Sequence[str]) -> dict[str, str]:
-    """``("gender=female", "age=30..40")`` as ``{"gender": "female", "age": "30..40"}``."""
+def conditions(written: Sequence[str], titles: Sequence[str] = ()) -> dict[str, str]:
+    """``("gender=female", "age=30..40")`` as ``{"gender": "female", "age": "30..40"}``.
+
+    Args:
+        written: as on the command line.
+        titles: what can be asked for; a name among them may hold equals signs.
+    """
     found: dict[str, str] = {}
     for text in written:
-        name, equals, value = (part.strip() for part in text.partition("="))
+        begun = [title.strip() for title in titles if text.lstrip().startswith(f"{title.strip()}=")]
+        name = max(begun, key=len, default=text.partition("=")[0].strip())
+        equals, value = "=" in text, text.strip().removeprefix(name).lstrip().removeprefix("=").strip()
         if not (name and equals and value):
             raise RequestError(f"--condition '{text}' is not of the form NAME=VALUE")
         if name in found:

@@ -327,6 +327,13 @@ def test_the_command_gives_what_the_function_gives(call, trained, tmp_path):
     assert np.array_equal(np.load(tmp_path / "a.npy"), expected)
 
 
+def test_names_with_equals_signs_can_be_asked_for():
+    titles = ["pay", "pay=net", "pay=net=year", " town "]
+    assert options.conditions(["pay=net=3..4", "pay=5", "town=a=b"], titles) == {
+        "pay=net": "3..4", "pay": "5", "town": "a=b",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("asked", ["label=bright", " label = bright ", "label=0"])
 def test_blanks_around_conditions_do_not_count(call, trained, tmp_path, asked):
     path = tmp_path / "a.npz"

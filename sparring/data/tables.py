@@ -5,6 +5,8 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,7 @@ def read_frame(path: str, separator: str | None, drop: Sequence[str]) -> tuple[F
     notes: tuple[str, ...] = ()
     try:
         if place.suffix.lower() == ".parquet":
-            frame = _parquet(place)
+            frame = _measured(_parquet(place))
         else:
             frame, notes = _text_table(place, separator)
     except (OSError, csv.Error) as error:
@@ -99,7 +101,8 @@ def store_frame(frame: Frame, folder: Path) -> Tables:
     """Keeps a frame in a folder, called after its content, so that a run can be gone on with."""
     frame = frame.reset_index(drop=True)
     frame.columns = [str(name) for name in frame.columns]
-    _refuse(frame, "the frame")
+    _refuse(frame, "the frame", in_file=False)
+    frame = _measured(frame)
     digest = np.bitwise_xor.reduce(pandas().util.hash_pandas_object(_hashable(frame), index=True).to_numpy())
     path = Path(folder) / f"{int(digest) ^ hash_of_names(frame):016x}.parquet"
     if not path.is_file():
@@ -130,6 +133,18 @@ def _parquet(path: Path) -> Frame:
         raise
     except Exception as error:  # damaged bytes make its reader raise anything
         raise DataError(f"'{path}' cannot be read as parquet: {' '.join(str(error).split())[:120]}") from None
+
+
+def _measured(frame: Frame) -> Frame:
+    """The frame with Python's dates as pandas' dates and decimal numbers as floats, which can be measured."""
+    found = {}
+    for name in [name for name, dtype in frame.dtypes.items() if str(dtype) == "object"]:
+        sorts = set(map(type, frame[name].dropna()))
+        if sorts == {date}:
+            found[name] = pandas().to_datetime(frame[name])
+        elif sorts == {Decimal}:
+            found[name] = frame[name].astype("float64")
+    return frame.assign(**found)
 
 
 def _text_table(path: Path, separator: str | None) -> tuple[Frame, tuple[str, ...]]:
@@ -173,14 +188,15 @@ def _head(path: Path, encoding: str) -> str:
     return line
 
 
-def _refuse(frame: Frame, path: str) -> None:
+def _refuse(frame: Frame, path: str, *, in_file: bool = True) -> None:
     if not len(frame.columns):
         raise DataError(f"'{path}' has no columns")
     twice = [name for name, count in Counter(map(str, frame.columns)).items() if count > 1]
     if twice:
         raise DataError(f"'{path}' has the column '{twice[0]}' twice; rename one")
     if len(frame) < 2:
-        raise DataError(f"'{path}' has {len(frame)} rows, too few to learn from; is the separator right?")
+        few = f"{len(frame)} rows, too few to learn from"
+        raise DataError(f"'{path}' has {few}; is the separator right?" if in_file else f"{path} has {few}; give more")
     if frame.isna().all(axis=None):
         raise DataError(f"'{path}' holds no value at all")
 

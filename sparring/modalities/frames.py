@@ -18,6 +18,8 @@ Frame = Any
 Series = Any
 """A :class:`pandas.Series`."""
 
+OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+"""The end of a time in text: its offset from UTC."""
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -81,7 +83,7 @@ def typed(frame: Frame) -> Frame:
     """
     found = pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
     dates = [name for name in found.columns if found[name].dtype.kind == "M"]
-    found.attrs["forms"] = {name: date_form([str(word).strip() for word in frame[name].dropna()]) for name in dates}
+    found.attrs["forms"] = {name: _written(frame[name]) for name in dates}
     return found
 
 
@@ -113,8 +115,26 @@ def _dates(column: Series, words: list[str]) -> Series:
     form = date_form(words)
     if form is None:
         return column
-    dates = pandas().to_datetime(column.str.strip(), format=form, errors="coerce")
+    dates = _parsed(column.str.strip(), form)
     return column if (dates.isna() & column.notna()).any() else dates
+
+
+def _parsed(texts: Series, form: str) -> Series:
+    """Dates of a form, NaT where a text has another; in UTC where several offsets are written."""
+    several = form.endswith("%z") and texts.dropna().str.extract(OFFSET)[0].nunique() > 1
+    return pandas().to_datetime(texts, format=form, errors="coerce", utc=several)
+
+
+def _written(texts: Series) -> str:
+    """The strftime form of texts that are dates; their offset from UTC as it is written, which strftime would not."""
+    words = [str(word).strip() for word in texts.dropna()]
+    form = date_form(words) or ""
+    offset = OFFSET.search(words[0])
+    if not form.endswith("%z") or offset is None:
+        return form
+    several = len({word[-len(offset[0]) :] for word in words}) > 1
+    zero = "+00:00" if ":" in offset[0] else "+0000"
+    return form.removesuffix("%z") + (zero if several else offset[0])
 
 
 def date_form(words: list[str]) -> str | None:
@@ -127,7 +147,7 @@ def date_form(words: list[str]) -> str | None:
         warnings.simplefilter("ignore")  # that a day stands first, which is what is being asked
         guesses = [guess_datetime_format(words[0], dayfirst=dayfirst) for dayfirst in (False, True)]
     for form in dict.fromkeys(guess for guess in guesses if guess):
-        found = pandas().to_datetime(pandas().Series(words, dtype=object), format=form, errors="coerce")
+        found = _parsed(pandas().Series(words, dtype=object), form)
         if not found.isna().any():
             return form
     return None
@@ -154,10 +174,15 @@ def numbers(column: Series) -> np.ndarray:
 
 
 def restored(values: Any, dtype: str) -> Series:
-    """Values, None or NaN where there is none, as a column of the type that the data had."""
+    """Values, None or NaN where there is none, as a column of the type that the data had; dates in its time zone."""
     column = pandas().Series(values)
+    zone = getattr(pandas().api.types.pandas_dtype(dtype), "tz", None)
     if dtype.startswith("datetime64") and column.dtype.kind != "M":
-        column = pandas().to_datetime(column)
+        column = pandas().to_datetime(column, format="ISO8601", utc=zone is not None)
+    elif zone is not None and getattr(column.dtype, "tz", None) is None:
+        # An hour that comes twice is taken as the later one, and one that is left out as the first after it.
+        later = np.zeros(len(column), bool)
+        column = column.dt.tz_localize(zone, ambiguous=later, nonexistent="shift_forward")
     wanted = {"int": "Int64", "bool": "boolean"}
     for plain, nullable in wanted.items():
         if dtype.startswith((plain, f"u{plain}")) and column.isna().any():

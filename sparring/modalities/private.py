@@ -14,7 +14,7 @@ from sparring.modalities.columns.category import MOST, Category
 from sparring.modalities.columns.constant import plain
 from sparring.modalities.columns.identifier import Identifier
 from sparring.modalities.columns.number import MODES, SPIKE, Number
-from sparring.modalities.frames import Series, TableItems, nulls, numbers
+from sparring.modalities.frames import Frame, Series, TableItems, nulls, numbers
 from sparring.modalities.noisy import Questions
 from sparring.modalities.rules import Combination, Rule, parse
 from sparring.modalities.table import Table
@@ -54,11 +54,12 @@ def fit_privately(items: TableItems, privacy: Privacy, seed: int) -> Table:
     columns = tuple(_fitted(frame[t], sorts[t], share, rows=rows, domain=privacy.domains.get(t)) for t in titles)
     if not any(column.spans() for column in columns):
         raise DataError("no column holds anything to learn: all are identifiers")
-    return Table(columns=columns, rules=tuple(_rule(text, titles) for text in items.rules), rows=rows)
+    return Table(columns=columns, rules=tuple(_rule(text, frame) for text in items.rules), rows=rows)
 
 
-def _rule(text: str, titles: list[str]) -> Rule:
-    rule = parse(text, titles)
+def _rule(text: str, frame: Frame) -> Rule:
+    rule = parse(text, [str(name) for name in frame.columns])
+    rule.refuse_texts(frame)
     if isinstance(rule, Combination):
         raise RequestError(
             f"private training refuses the rule '{text}': combinations are those of private rows; leave it out"

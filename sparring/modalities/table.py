@@ -152,8 +152,13 @@ class Table(Modality):
                 values = column.decode(coded, draws)
             series[column.title] = restored(values, column.dtype)
         frame = pandas().DataFrame(series)
-        for rule in self.rules:
-            frame = rule.mended(frame, draws, asked)
+        columns = {column.title: column for column in self.columns}
+        # What one rule changes may break another: each round settles one more column of a chain of rules.
+        for _ in range(2 * len(self.rules)):
+            if all(rule.holds(frame).all() for rule in self.rules):
+                break
+            for rule in self.rules:
+                frame = rule.mended(frame, draws, asked, columns)
         return frame
 
     def joined(self, parts: list[Frame]) -> Frame:
@@ -179,6 +184,8 @@ class Table(Modality):
             if meant is None:
                 raise RequestError(f"{name} cannot be asked for: it is {column.name}, which is not learned")
             found[column.title] = meant
+        for rule in self.rules:
+            rule.refuse(found, {column.title: column for column in self.columns})
         return found
 
     def conditions(
@@ -281,9 +288,12 @@ class Columns(Asking):
         self.table, self.asked = table, asked
 
     def draw(self, seed: int, numbers: range, requests: Mapping[str, Any]) -> Drawn:
-        for name in requests:
-            if name.strip() not in self.asked:
-                raise RequestError(choices(name, "column", list(self.asked)))
+        for title in self.table.requested(requests):
+            if title not in self.asked:
+                raise RequestError(
+                    f"{title} cannot be asked for: this model was taught {', '.join(self.asked)}; "
+                    "train with --attributes that name it"
+                )
         return Drawn({}, self.table.conditions(seed, numbers, requests, self.asked))
 
     def own(self, encoded: Tensor, columns: Mapping[str, np.ndarray] | None) -> Sequence[Tensor | None]:

@@ -1,4 +1,6 @@
 import sys
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,17 @@ def test_a_table_that_may_not_be_read_is_one_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", locked)
     with pytest.raises(DataError, match=r"x\.csv' cannot be read \(Permission denied\)"):
         Tables(path=str(tmp_path / "x.csv")).load()
+
+
+def test_dates_and_decimals_of_a_parquet_and_a_frame_are_measured(tmp_path):
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(60)]
+    frame = pd.DataFrame({"day": [None, *days[1:]], "price": [Decimal(n) / 4 for n in range(60)], "town": ["a"] * 60})
+    frame.to_parquet(tmp_path / "x.parquet")
+    for source in (Tables(path=str(tmp_path / "x.parquet")), store_frame(frame, tmp_path)):
+        read = source.load().items.frame
+        assert [dtype.kind for dtype in read.dtypes[:2]] == ["M", "f"]
+        assert read["day"].isna().tolist() == [True, *[False] * 59]
+        assert read["price"][3] == 0.75
 
 
 def test_columns_that_are_dropped_are_gone(tmp_path):

@@ -77,6 +77,12 @@ def test_free_text_is_refused_with_what_to_do():
     assert kept.columns[0].name == "category"
 
 
+def test_durations_are_refused_with_what_to_do():
+    frame = pd.DataFrame({"stay": pd.to_timedelta(np.arange(60), "h"), "x": np.arange(60) % 7})
+    with pytest.raises(DataError, match=r"'stay' holds durations.*total_seconds.*data.drop=stay"):
+        Table.fit(frame)
+
+
 def test_what_a_column_is_said_to_be_is_taken_or_refused():
     frame = pd.DataFrame({"x": np.arange(50), "y": ["a", "b"] * 25})
     table = Table.fit(TableItems(frame, {"x": "categorical"}))
@@ -139,6 +145,16 @@ def test_numbers_stay_within_the_range_and_decimals_of_the_data(frame, table):
     assert made["joined"].dropna().dt.normalize().equals(made["joined"].dropna())
 
 
+def test_tiny_numbers_and_small_ones_beside_huge_ones_keep_their_digits():
+    source = np.random.default_rng(0)
+    tiny = source.uniform(1, 9, 300) * 1e-16
+    mixed = np.where(np.arange(300) % 2, source.integers(1, 9, 300) * 1e16, source.integers(1, 99, 300) / 4)
+    frame = pd.DataFrame({"tiny": tiny, "mixed": mixed})
+    table = Table.fit(frame)
+    assert np.allclose(table.decode(table.encode(frame))["tiny"], tiny, rtol=1e-4, atol=0)
+    assert table.columns[1].decimals == 2
+
+
 def test_rows_that_are_not_finite_are_refused(table):
     with pytest.raises(TrainingError, match="not finite"):
         table.decode(torch.full((2, table.spec().shape[0]), float("nan")))
@@ -155,6 +171,10 @@ def test_values_that_the_data_do_not_have_are_refused_by_column(table, frame):
         table.encode(frame.assign(town="Paris"))
     with pytest.raises(RequestError, match="'weight' has no value"):
         table.encode(frame.assign(weight=np.nan))
+    with pytest.raises(RequestError, match="column 'weight' has 'heavy', which is no number; mend it"):
+        table.encode(frame.assign(weight=["70", "heavy", *["71"] * (len(frame) - 2)]))
+    with pytest.raises(RequestError, match="column 'joined' has 'soon', which is no date"):
+        table.encode(frame.assign(joined="soon"))
     with pytest.raises(RequestError, match="no column 'town'"):
         table.encode(frame.drop(columns="town"))
 
@@ -181,8 +201,9 @@ class TestConditions:
             ({"weight": "heavy"}, "wanted is a value"),
             ({"weight": "900"}, "the data hold"),
             ({"town": "Paris"}, "'Paris'"),
-            ({"unit": "cm"}, "cannot be asked for"),
+            ({"unit": "cm"}, "unit cannot be asked for: it is constant"),
             ({"wieght": "70"}, "weight"),
+            ({"town": []}, "names no value"),
         ],
     )
     def test_what_the_data_do_not_have_is_refused(self, table, request_, reason):
@@ -198,6 +219,43 @@ class TestConditions:
         wild = torch.randn(60, table.spec().shape[0], generator=torch.Generator().manual_seed(1))
         made = table.finished(wild, {"weight": (low - 0.1, high + 0.1)})["weight"]
         assert ((made >= low - 0.15) & (made <= high + 0.15)).all()
+
+    @pytest.mark.parametrize(
+        ("asked", "low", "high"),
+        [
+            ({"n": "6.5..8.5"}, 7, 8),
+            ({"price": "1.005..1.025"}, 1.01, 1.02),
+            ({"at": "2024-02"}, "2024-02-01", "2024-02-29T23:59:59"),
+            ({"at": "2024-02-03..2024-02-04"}, "2024-02-03", "2024-02-04T23:59:59"),
+            ({"at": "2024-02-03T12:00..2024-02-03T12:30"}, "2024-02-03T12:00", "2024-02-03T12:30"),
+            ({"there": "2024-02-03T12:00+00:00..2024-02-03T12:30Z"}, "2024-02-03T13:00+0100", "2024-02-03T13:30+0100"),
+        ],
+    )
+    def test_ends_between_the_values_of_the_data_are_kept_and_a_day_is_all_of_it(self, asked, low, high):
+        source, seconds = np.random.default_rng(0), pd.to_timedelta(np.arange(0, 86400 * 90, 9001), "s")
+        at = pd.Series(pd.Timestamp("2024-01-01") + seconds)
+        frame = pd.DataFrame({"at": at, "there": at.dt.tz_localize("Europe/Rome", nonexistent="shift_forward")})
+        frame["n"], frame["price"] = source.integers(0, 99, len(at)), source.integers(0, 9999, len(at)) / 100
+        table = Table.fit(frame)
+        wild = torch.randn(500, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+        (name,) = asked
+        made = table.finished(wild, asked)[name]
+        ends = (pd.Timestamp(low), pd.Timestamp(high)) if isinstance(low, str) else (low, high)
+        assert made.between(*ends).all()
+        assert made.nunique() > 1
+
+    def test_an_interval_between_two_values_of_the_data_is_refused(self):
+        table = Table.fit(pd.DataFrame({"n": np.arange(99) % 50, "at": pd.date_range("2024-01-01", periods=99)}))
+        with pytest.raises(RequestError, match=r"n=5.2..5.7: no value lies there; the data hold whole numbers, 0..49"):
+            table.requested({"n": "5.2..5.7"})
+        with pytest.raises(RequestError, match=r"at=3 May 2024: .*such as 2024-01-01..2024-03-31"):
+            table.requested({"at": "3 May 2024"})
+
+    def test_a_column_that_is_there_and_cannot_be_asked_for_is_not_said_to_be_missing(self, table):
+        with pytest.raises(RequestError, match="id cannot be asked for: it is identifier"):
+            table.asking(table.askable()).draw(0, range(3), {"id": "1000"})
+        with pytest.raises(RequestError, match="town cannot be asked for: this model was taught age, rooms"):
+            table.asking(("age", "rooms")).draw(0, range(3), {"town": "bonn"})
 
 
 class TestRules:
@@ -224,6 +282,64 @@ class TestRules:
         assert ((made["town"] == "Lyon") == (made["land"] == "F")).all()
         assert made["town"].nunique() == 3
         assert Modality.from_json(json.loads(json.dumps(table.to_json()))) == table
+
+    def made(self, frame: pd.DataFrame, rules: tuple[str, ...], asked=None, count=3000) -> pd.DataFrame:
+        table = Table.fit(TableItems(frame, {}, rules))
+        wild = torch.randn(count, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+        return table.finished(wild, asked or {})
+
+    def test_a_chain_of_orders_holds_in_every_row(self):
+        source = np.random.default_rng(0)
+        ladder = np.sort(source.integers(0, 99, (400, 4)), 1)
+        made = self.made(pd.DataFrame(ladder, columns=list("abcd")), ("a <= b", "c <= d", "b <= c"))
+        assert (np.diff(made.to_numpy(), axis=1) >= 0).all()
+
+    def test_a_strict_order_holds_in_days_and_cents_as_they_are_written(self, tmp_path):
+        source, day = np.random.default_rng(0), pd.Timestamp("2021-01-01")
+        start = source.integers(0, 30, 400)
+        frame = pd.DataFrame({"start": day + pd.to_timedelta(start, "D"), "cost": source.integers(0, 400, 400) / 100})
+        frame["end"] = frame["start"] + pd.to_timedelta(source.integers(1, 9, 400), "D")
+        frame["price"] = (frame["cost"] + source.integers(1, 99, 400) / 100).round(2)
+        made = self.made(frame, ("start < end", "cost < price"))
+        assert ((made["end"] - made["start"]) >= pd.Timedelta(days=1)).all()
+        assert ((made["price"] - made["cost"]) > 0.009).all()
+        assert np.allclose(made["price"], made["price"].round(2), atol=1e-12)
+        for name in frame:
+            assert made[name].between(frame[name].min(), frame[name].max()).all()
+
+    @pytest.mark.parametrize(
+        "asked", [{"low": "20..25", "high": "1..22"}, {"low": "20..25"}, {"high": "5"}, {"low": "9", "high": "9..30"}]
+    )
+    def test_rules_do_not_lead_out_of_what_was_asked_for(self, asked):
+        source = np.random.default_rng(0)
+        low = source.integers(0, 30, 400)
+        made = self.made(pd.DataFrame({"low": low, "high": low + source.integers(0, 9, 400)}), ("low <= high",), asked)
+        assert (made["low"] <= made["high"]).all()
+        for name, text in asked.items():
+            ends = text.split("..")
+            assert made[name].between(float(ends[0]), float(ends[-1])).all()
+
+    def test_combinations_meet_all_columns_that_were_asked_for(self):
+        frame = pd.DataFrame({"town": ["Ulm", "Ulm", "Bonn", "Lyon"] * 90, "land": ["D", "A", "D", "F"] * 90})
+        frame["x"] = np.arange(360) % 7
+        table = Table.fit(TableItems(frame, {}, ("town + land",)))
+        rows = table.encode(frame.assign(land=np.where(frame["town"] == "Ulm", "F", frame["land"])))
+        made = table.finished(rows[:1], {"town": "Ulm|Bonn", "land": "A|F"})
+        assert made[["town", "land"]].to_numpy().tolist() == [["Ulm", "A"]]
+        with pytest.raises(RequestError, match=r"no row of the data has what is asked of town and land together"):
+            table.requested({"town": "Bonn", "land": "F"})
+
+    def test_requests_that_no_row_could_meet_and_keep_the_rule_are_refused(self):
+        frame = pd.DataFrame({"low": np.arange(60) % 30, "high": np.arange(60) % 30 + 1})
+        table = Table.fit(TableItems(frame, {}, ("low < high",)))
+        with pytest.raises(RequestError, match="'low < high' leaves no row"):
+            table.requested({"low": "9..12", "high": "5..9"})
+
+    @pytest.mark.parametrize("rule", ["town <= n", "0 <= town <= 5", "0 <= day <= 5"])
+    def test_a_rule_of_sizes_on_texts_and_a_range_of_dates_are_refused(self, rule):
+        frame = pd.DataFrame({"town": ["a", "b"] * 30, "n": range(60), "day": pd.date_range("2024-01-01", periods=60)})
+        with pytest.raises(RequestError, match=r"column '(town|day)' holds .*, not numbers"):
+            Table.fit(TableItems(frame, {}, (rule,)))
 
     @pytest.mark.parametrize(
         ("rule", "reason"),
@@ -291,6 +407,36 @@ def test_dates_are_written_as_they_were_read(tmp_path):
     written = pd.read_csv(tmp_path / "rows.csv", dtype=str)["at"]
     assert written.isna()[0]
     assert written[1:].tolist() == words[1:]
+
+
+@pytest.mark.parametrize(
+    ("offsets", "first"),
+    [
+        (["Z"], "2021-05-02T09:01:00Z"),
+        (["+02:00"], "2021-05-02T09:01:00+02:00"),
+        (["-0330"], "2021-05-02T09:01:00-0330"),
+        (["+01:00", "+02:00"], "2021-05-02T07:01:00+00:00"),
+    ],
+)
+def test_times_with_an_offset_are_learned_and_written_with_it(tmp_path, offsets, first):
+    words = [f"2021-05-{1 + n % 28:02}T09:{n % 60:02}:00{offsets[n % len(offsets)]}" for n in range(80)]
+    frame = typed(pd.DataFrame({"at": [None, *words[1:]], "x": [str(n % 7) for n in range(80)]}, dtype="str"))
+    table = Table.fit(frame)
+    again = table.decode(table.encode(frame))
+    pd.testing.assert_frame_equal(again, frame)
+    table.save(again, tmp_path / "rows.csv")
+    found = pd.read_csv(tmp_path / "rows.csv", dtype=str)["at"]
+    assert found[1] == first
+    assert pd.to_datetime(found[1:], utc=True).equals(pd.to_datetime(pd.Series(words)[1:], utc=True))
+
+
+def test_times_in_a_zone_keep_it_over_the_hours_that_summer_time_skips_and_repeats():
+    at = pd.Series(pd.date_range("2024-03-30", "2024-11-01", freq="h", tz="Europe/Berlin"))
+    frame = pd.DataFrame({"at": at, "x": np.arange(len(at)) % 5})
+    table = Table.fit(TableItems(frame, {}, ("at + x",)))
+    assert (table.decode(table.encode(frame))["at"] == at).mean() > 0.999
+    made = table.decode(torch.randn(300, table.spec().shape[0], generator=torch.Generator().manual_seed(0)))
+    assert made.dtypes.equals(frame.dtypes)
 
 
 def test_files_of_each_ending_hold_the_same_rows(table, frame, tmp_path):

@@ -162,6 +162,11 @@ def fit_column(column: Series, said: str | None) -> Column:
         "constant": "constant",
         "identifier": "identifier",
     }
+    if column.dtype.kind == "m":
+        raise DataError(
+            f"column '{title}' holds durations ({column.dtype}), which are not learned; give numbers, such as its "
+            f"dt.total_seconds(), or leave it out by --set data.drop={title}"
+        )
     if sort not in parts:
         raise RequestError(f"data.kinds.{title} = '{sort}': a column is one of {', '.join([*parts, 'text'])}")
     if nulls(column).all():

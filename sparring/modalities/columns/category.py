@@ -89,8 +89,10 @@ class Category(Column):
 
     def ask(self, request: Any) -> Asked | None:
         weights = np.zeros(self._width())
-        shares = self.shares()
-        for number in {min(self._number(word), self.own) for word in _words(request)}:
+        shares, words = self.shares(), _words(request)
+        if not words:
+            raise RequestError(f"{self.title}={request} names no value; leave it out to ask for any")
+        for number in {min(self._number(word), self.own) for word in words}:
             weights[number] = shares[number]
         return Asked(weights / weights.sum())
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sparring.errors import DataError, RequestError
 from sparring.modalities.columns import FEW, Asked, Coded, Column, Sort
-from sparring.modalities.frames import Series, numbers
+from sparring.modalities.frames import OFFSET, Series, nulls, numbers, pandas
 from sparring.types import Span
 
 MODES = 10
@@ -98,6 +98,15 @@ class Number(Column):
         return self.rates
 
     def code(self, column: Series) -> Coded:
+        if column.dtype.kind not in "iufbM":
+            known = column[~nulls(column)]
+            wrong = known[pandas().to_numeric(known, errors="coerce").isna().to_numpy()]
+            if self.step or len(wrong):
+                what = "date of one form with the others" if self.step else "number"
+                said = wrong.iloc[0] if len(wrong) else known.iloc[0]
+                raise RequestError(
+                    f"column '{self.title}' has '{said}', which is no {what}; mend it or leave the row out"
+                )
         values = numbers(column)
         empty = np.isnan(values)
         if self.private and not self.missing:
@@ -155,7 +164,7 @@ class Number(Column):
         return np.round(values, self.decimals)
 
     def ask(self, request: Any) -> Asked | None:
-        low, high = self._interval(request)
+        low, high = self._inside(request, *self._interval(request))
         learned = [float(self._learned(np.array([end]))[0]) for end in (max(low, self.low), min(high, self.high))]
         shares = np.asarray(self.rates)
         fits = [low <= spike <= high for spike in self.spikes]
@@ -178,19 +187,48 @@ class Number(Column):
         ends = request.split("..") if isinstance(request, str) else request
         ends = list(ends) if isinstance(ends, list | tuple) else [ends]
         try:
-            low, high = self._end(ends[0]), self._end(ends[-1])
+            low, high = self._end(ends[0]), self._end(ends[-1], last=True)
         except (TypeError, ValueError):
-            raise RequestError(f"{self.title}={request}: wanted is a value or an interval, such as 30..40") from None
+            raise RequestError(f"{self.title}={request}: wanted is a value or an interval, {self._example()}") from None
         if len(ends) > 2 or not low <= high:
-            raise RequestError(f"{self.title}={request} is no interval from low to high, such as 30..40")
+            raise RequestError(f"{self.title}={request} is no interval from low to high, {self._example()}")
         if high < self.low or low > self.high:
             raise RequestError(f"{self.title}={request}: the data hold {self._said()} only")
         return low, high
 
-    def _end(self, word: Any) -> float:
+    def _inside(self, request: Any, low: float, high: float) -> tuple[float, float]:
+        """The outermost values of an interval that the column can hold."""
+        unit = self.unit()
+        if not unit:
+            return low, high
+        # A multiple that is stored a little beside itself is the multiple.
+        first, last = (np.round(end / unit, 6) for end in (max(low, self.low), min(high, self.high)))
+        if np.ceil(first) > np.floor(last):
+            every = "dates" if self.step else "whole numbers" if not self.decimals else f"{self.decimals} decimals"
+            raise RequestError(f"{self.title}={request}: no value lies there; the data hold {every}, {self._said()}")
+        ends = np.array([np.ceil(first), np.floor(last)]) * unit
+        low, high = ends if self.step else np.round(ends, self.decimals or 0)
+        return float(low), float(high)
+
+    def unit(self) -> float:
+        """What values are multiples of; 0 where they have any number of decimals."""
+        return self.step or (0.0 if self.decimals is None else 10.0**-self.decimals)
+
+    def _example(self) -> str:
+        return "such as 2024-01-01..2024-03-31" if self.step else "such as 30..40"
+
+    def _end(self, word: Any, *, last: bool = False) -> float:
+        """A number, or seconds: the first moment of a date, or the last one of the day, month or year that it names."""
         if not self.step:
             return float(word)
-        return float(np.datetime64(str(word).strip(), "ns").astype(np.int64) / 1e9)
+        text = str(word).strip()
+        if ":" in text and OFFSET.search(text):
+            zone = getattr(pandas().api.types.pandas_dtype(self.dtype), "tz", None)
+            text = pandas().Timestamp(text).tz_convert(zone).tz_localize(None).isoformat()
+        date = np.datetime64(text)
+        whole = last and np.datetime_data(date.dtype)[0] in ("Y", "M", "D")
+        seconds = float((date + int(whole)).astype("datetime64[us]").astype(np.int64) / 1e6)
+        return seconds - min(self.step, 1.0) if whole else seconds
 
     def _said(self) -> str:
         if self.step:
@@ -259,8 +297,9 @@ def _decimals(known: Values, kind: str) -> int | None:
     """Digits behind the point with which every number is written; None where there are very many."""
     if kind in "iub":
         return 0
+    near = 1e-14 * min(1.0, float(np.abs(known).max()))
     for digits in range(_DIGITS + 1):
-        if np.allclose(np.round(known, digits), known, rtol=0, atol=1e-14 * max(1.0, float(np.abs(known).max()))):
+        if np.allclose(np.round(known, digits), known, rtol=1e-14, atol=near):
             return digits
     return None
 

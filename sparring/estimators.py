@@ -67,8 +67,14 @@ class TableGAN:
 
         Raises:
             DataError: the table cannot be learned.
-            RequestError: a column or setting is not there.
+            RequestError: a column or setting is not there, or the data are of another form.
         """
+        if not isinstance(data, (str, Path, np.ndarray, pandas().DataFrame)) or getattr(data, "ndim", 2) != 2:
+            shape = f" of shape {data.shape}" if isinstance(data, np.ndarray) else ""
+            raise RequestError(
+                f"data: a frame, an array (n, d) or a path is wanted, not {type(data).__name__}{shape}; "
+                "pandas.DataFrame makes a frame of lists and dictionaries"
+            )
         if isinstance(data, np.ndarray):
             data = pandas().DataFrame(data, columns=[f"x{i + 1}" for i in range(data.shape[-1])])
         if self.out is None:

@@ -163,3 +163,9 @@ def test_a_pack_sees_that_rows_of_a_batch_are_all_alike():
             optimiser.step()
         right = ((scores[0] > 0).float().mean() + (scores[1] < 0).float().mean()) / 2
         assert (right > 0.9) == told
+
+
+@pytest.mark.parametrize("data", [[[1, 2], [3, 4]], {"a": [1, 2]}, np.zeros(5), np.zeros((2, 3, 4)), None, 3])
+def test_data_of_another_form_are_one_error(data):
+    with pytest.raises(RequestError, match=r"a frame, an array \(n, d\) or a path is wanted, not "):
+        TableGAN(epochs=1).fit(data)

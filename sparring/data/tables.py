@@ -20,7 +20,7 @@ from sparring.data.rows import read_rows
 from sparring.errors import DataError, MissingExtra, RequestError, choices
 from sparring.files import write_atomic
 from sparring.modalities.columns import Sort
-from sparring.modalities.frames import Frame, TableItems, pandas, typed
+from sparring.modalities.frames import Frame, TableItems, nearly_numbers, pandas, typed
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -94,7 +94,7 @@ def read_frame(path: str, separator: str | None, drop: Sequence[str]) -> tuple[F
             raise RequestError(f"data.drop: {choices(name, 'column', list(frame.columns))}")
     frame = frame.drop(columns=list(drop))
     _refuse(frame, path)
-    return frame, notes
+    return frame, (*notes, *nearly_numbers(frame))
 
 
 def store_frame(frame: Frame, folder: Path) -> Tables:

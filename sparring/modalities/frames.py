@@ -22,6 +22,11 @@ OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 """The end of a time in text: its offset from UTC."""
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COMMA_NUMBER = re.compile(r"[+-]?\d+(\.\d{3})*,\d+")
+_MOSTLY = 0.9
+"""Share of a column's values that look like numbers, from which on its other values are thought to be a mistake."""
+_ODD = "column '{name}' was read as text, as '{word}' is no number ({count} such)"
+_COMMA = "column '{name}' was read as text, as its numbers have decimal commas, such as '{word}'; write points"
 _WHOLE = re.compile(r"[+-]?\d+")
 _TRUTH = {"true": True, "false": False}
 _LARGEST_WHOLE = 2**62
@@ -84,6 +89,21 @@ def typed(frame: Frame) -> Frame:
     found = pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
     dates = [name for name in found.columns if found[name].dtype.kind == "M"]
     found.attrs["forms"] = {name: _written(frame[name]) for name in dates}
+    return found
+
+
+def nearly_numbers(frame: Frame) -> list[str]:
+    """Why columns of which most values look like numbers stayed text, in words."""
+    found = []
+    for name in [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]:
+        words = frame[name].dropna().astype(str).str.strip()
+        every = words.unique().tolist()
+        for pattern, said in ((_PLAIN_NUMBER, _ODD), (_COMMA_NUMBER, _COMMA)):
+            fits = {word for word in every if pattern.fullmatch(word) and not _LEADING_ZERO.fullmatch(word)}
+            odd = fits if said is _COMMA else set(every) - fits
+            if odd and words.isin(fits).mean() >= _MOSTLY:
+                found.append(said.format(name=name, count=len(odd), word=min(odd)))
+                break
     return found
 
 

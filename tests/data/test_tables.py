@@ -62,6 +62,17 @@ def test_letters_that_are_no_utf8_are_read_and_it_is_said(tmp_path):
     assert "Latin-1" in read.notes[0]
 
 
+def test_columns_that_are_nearly_numbers_are_said_to_be_text(tmp_path):
+    rows = [f'{i},"{i},5{i % 7}",{"n/d" if i == 9 else i},0{i},{"yes" if i % 2 else i}' for i in range(40)]
+    path = written(tmp_path, "\n".join(["whole,price,age,code,mixed", *rows]))
+    notes = Tables(path=str(path)).load().notes
+    assert notes == (
+        "column 'price' was read as text, as its numbers have decimal commas, such as '0,50'; write points",
+        "column 'age' was read as text, as 'n/d' is no number (1 such)",
+    )
+    assert not Tables(path=str(path), drop=("price", "age")).load().notes
+
+
 def test_values_beyond_the_last_column_are_cut_off_and_it_is_said(tmp_path):
     read = Tables(path=str(written(tmp_path, "a,b\n1,2,3\n4,5,6\n7,8,9\n"))).load()
     assert read.items.frame["b"].tolist() == [2, 5, 8]

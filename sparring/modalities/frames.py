@@ -84,11 +84,13 @@ def typed(frame: Frame) -> Frame:
     """A frame of text as one whose columns have the types that their texts stand for.
 
     Whole and broken numbers, ``true`` and ``false``, dates of one form; a number with a leading zero is no number but
-    a code. Numbers with nulls have pandas' nullable types. The forms of dates are kept in the frame's ``attrs``.
+    a code. Numbers with nulls have pandas' nullable types. How dates, true and false are written is kept in ``attrs``.
     """
     found = pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
     dates = [name for name in found.columns if found[name].dtype.kind == "M"]
+    truths = [name for name in found.columns if found[name].dtype.kind == "b"]
     found.attrs["forms"] = {name: _written(frame[name]) for name in dates}
+    found.attrs["forms"] |= {name: _words_of_truth(frame[name]) for name in truths}
     return found
 
 
@@ -143,6 +145,14 @@ def _parsed(texts: Series, form: str) -> Series:
     """Dates of a form, NaT where a text has another; in UTC where several offsets are written."""
     several = form.endswith("%z") and texts.dropna().str.extract(OFFSET)[0].nunique() > 1
     return pandas().to_datetime(texts, format=form, errors="coerce", utc=several)
+
+
+def _words_of_truth(texts: Series) -> str:
+    """Texts that are true or false as they are written, ``true|false``; the first way where there are several."""
+    there = {word.lower(): word for word in sorted({str(word).strip() for word in texts.dropna()}, reverse=True)}
+    known = next(iter(there.values()))
+    alike = next((way for way in (str.lower, str.upper) if way(known) == known), str.capitalize)
+    return "|".join(there.get(word, alike(word)) for word in _TRUTH)
 
 
 def _written(texts: Series) -> str:

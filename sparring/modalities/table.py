@@ -19,7 +19,7 @@ from sparring.modalities.asking import Asking, Drawn, Nothing
 from sparring.modalities.columns import Asked, Coded, Column, fit_column
 from sparring.modalities.columns.identifier import Identifier
 from sparring.modalities.columns.number import Number
-from sparring.modalities.frames import Frame, TableItems, pandas, restored
+from sparring.modalities.frames import Frame, Series, TableItems, pandas, restored
 from sparring.modalities.rules import Rule, parse
 from sparring.randomness import by_position, derive
 from sparring.types import DataSpec, Span
@@ -50,7 +50,9 @@ class Table(Modality):
     legend: ClassVar[str] = "how often each column holds each of its words or ranges: these rows blue, the data grey"
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
-    forms: dict[str, str] = Field(default={}, description="how dates are written in text, by column")
+    forms: dict[str, str] = Field(
+        default={}, description="how dates, and true and false, are written in text, by column"
+    )
     rows: int = Field(default=0, ge=0, description="rows learned from, counted with noise; 0 where it was not private")
 
     @classmethod
@@ -236,7 +238,7 @@ class Table(Modality):
                 items.to_parquet(aside, index=False)
             else:
                 there = {name: form for name, form in self.forms.items() if name in items}
-                items = items.assign(**{name: items[name].dt.strftime(form) for name, form in there.items()})
+                items = items.assign(**{name: _as_text(items[name], form) for name, form in there.items()})
                 items.to_csv(aside, index=False, sep="\t" if ending == ".tsv" else ",", lineterminator="\n")
         return [path]
 
@@ -345,3 +347,11 @@ def _bars(draw: ImageDraw.ImageDraw, corner: tuple[int, int], made: np.ndarray, 
         middle, right = left + wide * 0.45, left + wide * 0.9
         for start, end, share, colour in ((left, middle, real, "silver"), (middle, right, made, "navy")):
             draw.rectangle((start, floor - math.ceil(share[choice] * tall), max(start, end - 1), floor), fill=colour)
+
+
+def _as_text(column: Series, form: str) -> Series:
+    """Dates, or true and false, as the data write them."""
+    if column.dtype.kind == "M":
+        return column.dt.strftime(form)
+    yes, no = form.split("|")
+    return column.astype(object).map({True: yes, False: no}, na_action="ignore")

@@ -409,6 +409,20 @@ def test_dates_are_written_as_they_were_read(tmp_path):
     assert written[1:].tolist() == words[1:]
 
 
+@pytest.mark.parametrize("words", [("true", "false"), ("TRUE", "FALSE"), ("True", "False"), ("true",), ("FALSE",)])
+@pytest.mark.parametrize("nulls", [True, False])
+def test_true_and_false_are_written_as_they_were_read(tmp_path, words, nulls):
+    texts = [words[n % len(words)] for n in range(80)]
+    texts = [None, *texts[1:]] if nulls else texts
+    frame = typed(pd.DataFrame({"vip": texts, "x": [str(n % 7) for n in range(80)]}, dtype="str"))
+    table = Table.fit(frame)
+    assert table.forms["vip"].lower() == "true|false"
+    assert set(words) <= set(table.forms["vip"].split("|"))
+    table.save(table.decode(table.encode(frame)), tmp_path / "rows.csv")
+    written = pd.read_csv(tmp_path / "rows.csv", dtype=str, keep_default_na=False)["vip"]
+    assert written.tolist() == [text or "" for text in texts]
+
+
 @pytest.mark.parametrize(
     ("offsets", "first"),
     [

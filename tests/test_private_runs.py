@@ -185,8 +185,10 @@ def test_private_runs_are_compared(csv, tmp_path):
 def test_a_domain_may_hold_spaces_and_equals_signs(tmp_path):
     odd = table(300).replace({"group": {"many": " <=50K", "few": " >50K"}})
     settings = ("training.privacy.domains.group= <=50K| >50K", "training.privacy.domains.height=0..70")
-    made = trained(odd, tmp_path / "run", steps=2, epsilon=1000.0, settings=settings).sample(200)
-    assert set(made["group"]) == {" <=50K", " >50K"}
+    model = trained(odd, tmp_path / "run", steps=2, epsilon=1000.0, settings=settings)
+    assert set(model.sample(200)["group"]) == {" <=50K", " >50K"}
+    with pytest.raises(RequestError, match="group cannot be asked for, as this model learned privately"):
+        model.sample(3, condition={"group": " >50K"})
 
 
 def test_columns_whose_names_hold_equals_signs_get_their_domain_as_json(tmp_path):

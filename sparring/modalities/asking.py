@@ -53,14 +53,18 @@ class Asking(ABC):
 
 
 class Nothing(Asking):
-    """Nothing can be asked for: the data have no labels, or they were left out."""
+    """Nothing can be asked for: the data have no labels, or they were left out.
+
+    Args:
+        why: what the model was, and what to do about it.
+    """
+
+    def __init__(self, why: str = "was trained without labels; train on labelled data, or without --unconditional"):
+        self.why = why
 
     def draw(self, seed: int, numbers: range, requests: Mapping[str, Any]) -> Drawn:
         if requests:
-            raise RequestError(
-                f"this model was trained without labels, so {', '.join(requests)} cannot be asked for; "
-                "train on labelled data, or without --unconditional"
-            )
+            raise RequestError(f"{', '.join(requests)} cannot be asked for, as this model {self.why}")
         return Drawn({}, None)
 
     def own(self, encoded: Tensor, columns: Mapping[str, np.ndarray] | None) -> Sequence[Tensor | None]:

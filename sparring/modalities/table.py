@@ -100,6 +100,8 @@ class Table(Modality):
         return self.rows
 
     def asking(self, titles: tuple[str, ...]) -> Asking:
+        if self.rows:
+            return Nothing("learned privately, which leaves conditions out; sample more rows and keep those that fit")
         return Columns(self, titles) if titles else Nothing()
 
     def compact(self, items: Frame) -> Float[np.ndarray, "n k"]:

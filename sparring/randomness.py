@@ -13,6 +13,7 @@ from typing import SupportsIndex
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -99,6 +100,15 @@ def per_sample(kind: str, seed: int, numbers: Sequence[SupportsIndex], shape: tu
         source = np.random.Generator(np.random.Philox(key=derive(seed, number)))
         row[...] = source.standard_normal(shape, np.float32) if kind == "normal" else source.random(shape, np.float32)
     return torch.from_numpy(rows)
+
+
+def by_content(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """A uniform draw on [0, 1) for each row from the row's own numbers, so that it depends on nothing else."""
+    bits = np.ascontiguousarray(vectors, np.float32).view(np.uint32).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(1, 2**62, bits.shape[1], dtype=np.uint64) | np.uint64(1)
+    mixed = (bits * factors).sum(1, dtype=np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    return ((mixed ^ (mixed >> np.uint64(29))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def by_position(seed: int, numbers: Sequence[int], width: int) -> np.ndarray:

@@ -167,6 +167,14 @@ def _written(texts: Series) -> str:
     return form.removesuffix("%z") + (zero if several else offset[0])
 
 
+def as_text(column: Series, form: str) -> Series:
+    """Dates, or true and false, as the data write them."""
+    if column.dtype.kind == "M":
+        return column.dt.strftime(form)
+    yes, no = form.split("|")
+    return column.astype(object).map({True: yes, False: no}, na_action="ignore")
+
+
 def date_form(words: list[str]) -> str | None:
     """The strptime form of dates, or None where the texts are none; days before months where only that fits all."""
     from pandas.tseries.api import guess_datetime_format

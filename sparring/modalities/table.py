@@ -19,9 +19,9 @@ from sparring.modalities.asking import Asking, Drawn, Nothing
 from sparring.modalities.columns import Asked, Coded, Column, fit_column
 from sparring.modalities.columns.identifier import Identifier
 from sparring.modalities.columns.number import Number
-from sparring.modalities.frames import Frame, Series, TableItems, pandas, restored
+from sparring.modalities.frames import Frame, TableItems, as_text, pandas, restored
 from sparring.modalities.rules import Rule, parse
-from sparring.randomness import by_position, derive
+from sparring.randomness import by_content, by_position, derive
 from sparring.types import DataSpec, Span
 
 _CELL = (150, 90)
@@ -145,7 +145,7 @@ class Table(Modality):
         vectors = encoded.detach().float().cpu().numpy()
         if not np.isfinite(vectors).all():
             raise TrainingError("the generator made rows that are not finite; its weights have diverged")
-        asked, draws = self.requested(requests), _own_draws(vectors)
+        asked, draws = self.requested(requests), by_content(vectors)
         series = {}
         for place in self.places():
             coded, column = _coded(place, vectors), place.column
@@ -240,7 +240,7 @@ class Table(Modality):
                 items.to_parquet(aside, index=False)
             else:
                 there = {name: form for name, form in self.forms.items() if name in items}
-                items = items.assign(**{name: _as_text(items[name], form) for name, form in there.items()})
+                items = items.assign(**{name: as_text(items[name], form) for name, form in there.items()})
                 items.to_csv(aside, index=False, sep="\t" if ending == ".tsv" else ",", lineterminator="\n")
         return [path]
 
@@ -330,15 +330,6 @@ def _folded(values: np.ndarray, asked: Asked) -> np.ndarray:
     return np.clip(mirrored, low, high)
 
 
-def _own_draws(vectors: np.ndarray) -> np.ndarray:
-    """A uniform draw on [0, 1) for each row from the row's own numbers, so that it depends on nothing else."""
-    bits = np.ascontiguousarray(vectors, np.float32).view(np.uint32).astype(np.uint64)
-    factors = np.random.default_rng(0).integers(1, 2**62, bits.shape[1], dtype=np.uint64) | np.uint64(1)
-    mixed = (bits * factors).sum(1, dtype=np.uint64)
-    mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
-    return ((mixed ^ (mixed >> np.uint64(29))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
 def _bars(draw: ImageDraw.ImageDraw, corner: tuple[int, int], made: np.ndarray, column: Column) -> None:
     real = np.asarray(column.shares())
     shown = np.argsort(-real, kind="stable")[:_BARS] if len(real) > _BARS else np.arange(len(real))
@@ -349,11 +340,3 @@ def _bars(draw: ImageDraw.ImageDraw, corner: tuple[int, int], made: np.ndarray, 
         middle, right = left + wide * 0.45, left + wide * 0.9
         for start, end, share, colour in ((left, middle, real, "silver"), (middle, right, made, "navy")):
             draw.rectangle((start, floor - math.ceil(share[choice] * tall), max(start, end - 1), floor), fill=colour)
-
-
-def _as_text(column: Series, form: str) -> Series:
-    """Dates, or true and false, as the data write them."""
-    if column.dtype.kind == "M":
-        return column.dt.strftime(form)
-    yes, no = form.split("|")
-    return column.astype(object).map({True: yes, False: no}, na_action="ignore")

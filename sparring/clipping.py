@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from sparring.dense_clipping import UNWATCHED, dense_layers, dense_sum
+from sparring.dense_clipping import UNWATCHED, dense_layers, dense_sum, refuse_broken_rounds
 from sparring.errors import RequestError
 from sparring.privacy import opacus
 from sparring.randomness import stream
@@ -67,10 +67,7 @@ def each_gradient(weights: Sequence[nn.Parameter], loss: Callable[[], Tensor], c
 def _by_item(held: Tensor | list[Tensor], count: int) -> Tensor:
     """Gradients of rows as those of items, each of which has every ``count``-th row."""
     rounds = held if isinstance(held, list) else [held]
-    if any(len(rows) % count for rows in rounds):
-        raise RequestError(
-            f"private training needs a discriminator that sees {count} items in whole rounds, not {len(rounds[0])} rows"
-        )
+    refuse_broken_rounds([len(rows) for rows in rounds], count)
     return torch.stack([rows.unflatten(0, (-1, count)).sum(0) for rows in rounds]).sum(0)
 
 

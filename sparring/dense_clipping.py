@@ -59,14 +59,27 @@ class Watched:
             RequestError: the rows are no whole rounds of the items.
         """
         told = [passed for passed in self.passes if passed.wanted is not None]
-        if any(len(passed.given) % count for passed in told):
-            raise RequestError(
-                f"private training needs a discriminator that sees {count} items in whole rounds, not "
-                f"{len(told[0].given)} rows"
-            )
+        refuse_broken_rounds([len(passed.given) for passed in told], count)
         sides = [[p.given for p in told], [p.wanted for p in told if p.wanted is not None]]
         first, second = (torch.cat([_by_item(rows, count) for rows in side]) for side in sides)
         return first, second
+
+
+def refuse_broken_rounds(rows: Sequence[int], count: int) -> None:
+    """Refuses passes whose rows are no whole rounds of the items.
+
+    Args:
+        rows: of each pass.
+        count: items.
+
+    Raises:
+        RequestError: those of a pass are not.
+    """
+    for seen in rows:
+        if seen % count:
+            raise RequestError(
+                f"private training needs a discriminator that sees {count} items in whole rounds, not {seen} rows"
+            )
 
 
 def _by_item(rows: Tensor, count: int) -> Float[Tensor, "k n d"]:

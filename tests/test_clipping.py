@@ -119,6 +119,12 @@ def test_a_dense_layer_whose_weight_is_used_beside_it_is_refused():
         )
 
 
+@pytest.mark.parametrize("network", [nn.Linear(3, 1), Odd()])
+def test_rows_that_are_no_whole_rounds_of_the_items_are_refused(network):
+    with pytest.raises(RequestError, match="sees 4 items in whole rounds, not 6 rows"):
+        private_gradients(network, lambda _: network(torch.ones(6, 3)).mean(), 4, clip=1.0, at_once=4)
+
+
 def test_a_row_of_a_dense_network_that_is_not_finite_is_left_out():
     network = nn.Linear(2, 1).to(WIDE)
     rows = torch.randn(4, 2, dtype=WIDE)

@@ -33,7 +33,7 @@ class Words(DataSource):
     attribute ``word`` is the counterpart.
     """
 
-    count: int = Field(default=14_400, ge=10, le=1_000_000, description="pairs, as many of each word")
+    count: int = Field(default=36_000, ge=10, le=1_000_000, description="pairs, as many of each word")
     size: Size = Field(default=None, description="height and width of a picture; none: 32x64")
     lexicon: str | None = Field(
         default=None,

@@ -106,6 +106,34 @@ def test_a_few_differences_among_hundreds_are_held_by_most_intervals(many, there
     assert held >= 88
 
 
+def test_the_lower_end_knows_how_much_many_chosen_signs_sway():
+    """By witnesses held fixed alone, some one in seven would miss."""
+    differences = np.concatenate([[1000.0], np.zeros(1500)])
+    truth = float(np.abs(differences + 0.1 * np.random.default_rng(9).normal(size=(50, 1501))).sum(1).mean())
+    held = 0
+    for seed in range(200):
+        parts = normal(differences, seed)
+        held += witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY).low <= truth
+    assert held >= 182
+
+
+def test_rare_classes_do_not_stretch_what_is_found():
+    """One item of a class is one standard error of its share: were that a size, one draw in five would miss."""
+    common = np.concatenate([np.full(20, 0.02), np.full(1000, 0.0006)])
+    other = common * np.concatenate([1 + 0.3 * np.where(np.arange(20) % 2, 1, -1), np.ones(1000)])
+
+    def parts(count: int, seed: int) -> np.ndarray:
+        source = np.random.default_rng(seed)
+        sides = (shares_of(source.choice(len(p), count, p=p), groups(count), len(p)) for p in (other, common))
+        return np.subtract(*sides)
+
+    truth, held = float(np.abs(parts(100_000, 50).mean(0)).sum()), 0
+    for seed in range(50):
+        found = parts(1000, seed)
+        held += witnessed(found, absolute, float(np.abs(found.mean(0)).sum()), MANY).low <= truth
+    assert held >= 45
+
+
 def test_only_differences_that_are_summed_are_stretched():
     parts = normal(np.full(100, 1.5), 0)
     value = float(np.abs(parts.mean(0)).sum())

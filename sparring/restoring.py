@@ -136,7 +136,7 @@ class Restorer:
         def network(part: Tensor) -> Tensor:
             return self.task.game.sample(self.players, part, latent).value.float()
 
-        made = tiled(network, given.contiguous(), self.grid)
+        made = tiled(network, given.contiguous(memory_format=torch.channels_last), self.grid)
         return self.task.finish(made, given).cpu()
 
 

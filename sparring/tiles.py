@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ROOM = 2**30
+ROOM = 5 * 2**28
 """Bytes that a network's own maps may take at once."""
 
 BLEND = 16

@@ -91,7 +91,7 @@ class Redrawer(nn.Module):
         place = centre(self.attention(fine)) + _OFFSET * precise(self.offset(code))
         if latent is not None:
             code = torch.cat([code, latent.to(code.dtype)], 1)
-        return Samples(laid(precise(self.draw(code)), place, size).tanh())
+        return Samples(laid(precise(self.draw(code)), place, size).tanh_())
 
 
 class Drawing(nn.Module):
@@ -121,7 +121,7 @@ class _Halving(nn.Sequential):
     """A 4x4 convolution of stride 2, batch norm, ReLU."""
 
     def __init__(self, before: int, after: int):
-        super().__init__(nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+        super().__init__(nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True))
 
 
 def _dense(before: int, after: int) -> tuple[nn.Module, ...]:

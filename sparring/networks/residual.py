@@ -41,13 +41,14 @@ class Block(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.first = he(nn.Conv2d(width, width, 3, padding=1), "relu")
-        self.activation = nn.ReLU()
+        self.activation = nn.ReLU(inplace=True)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, maps: Tensor) -> Tensor:
-        return maps + self.second(self.activation(self.first(maps)))
+        # In place, as large maps are costly to come by; no layer's gradient needs what is overwritten.
+        return self.second(self.activation(self.first(maps))).add_(maps)
 
 
 class ResidualRestorer(nn.Module):
@@ -63,7 +64,7 @@ class ResidualRestorer(nn.Module):
         self.entry = he(nn.Conv2d(spec.given[0] * family.fold**2 + latent, width, 3, padding=1), "relu")
         self.blocks = nn.Sequential(*(Block(width) for _ in range(family.blocks)))
         self.last = he(nn.Conv2d(width, width, 3, padding=1), "relu")
-        self.activation = nn.ReLU()
+        self.activation = nn.ReLU(inplace=True)
         self.output = nn.Conv2d(width, self.channels * finer**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(finer)
         nn.init.zeros_(self.output.weight)
@@ -73,6 +74,6 @@ class ResidualRestorer(nn.Module):
         height, width = condition.shape[2:]
         whole = pad(condition, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
         maps = self.entry(joined(pixel_unshuffle(whole, self.fold), latent))
-        maps = self.activation(self.last(self.blocks(maps)) + maps)
+        maps = self.activation(self.last(self.blocks(maps)).add_(maps))
         made = self.shuffle(self.output(maps))[:, :, : height * self.scale, : width * self.scale]
         return Samples(start(enlarged(condition, self.scale), self.channels) + made)

@@ -7,12 +7,12 @@ from typing import Literal
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, pad
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, leaky_relu, pad
 
 from sparring.networks import Architecture
 from sparring.networks.given import BICUBIC, enlarged, joined, scale_of, start
 from sparring.networks.judges import Judge, Patch
-from sparring.networks.layers import LeakyReLU, he
+from sparring.networks.layers import SLOPE, LeakyReLU, he
 from sparring.types import DataSpec, Samples
 
 GROWTH = 8
@@ -49,7 +49,7 @@ class UnetTranslator(nn.Module):
         # Level i adds 2**i each for its halving, its convolution and where it begins, and half of that on the way up.
         reach = ceil((2 + 7 * (2**family.depth - 1)) / self.scale) + (BICUBIC if self.scale > 1 else 0)
         self.reach = None if family.norm == "instance" else reach
-        self.footprint = 20 * family.width * self.scale**2
+        self.footprint = 16 * family.width * self.scale**2
         widths = [family.width * min(2**i, GROWTH) for i in range(family.depth + 1)]
         instance = family.norm == "instance"
         self.entry = he(nn.Conv2d(spec.given[0] + latent, widths[0], 3, padding=1), "leaky-relu")
@@ -70,7 +70,6 @@ class UnetTranslator(nn.Module):
         )
         he(self.down, "leaky-relu")
         he(self.up, "leaky-relu")
-        self.activation = LeakyReLU()
         self.output = nn.Conv2d(widths[0], self.channels, 3, padding=1)
         if family.residual:
             nn.init.zeros_(self.output.weight)
@@ -80,14 +79,15 @@ class UnetTranslator(nn.Module):
         given = enlarged(condition, self.scale)
         height, width = given.shape[2:]
         padded = pad(given, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
-        levels = [self.entry(joined(padded, latent))]
+        levels, maps = [], self.entry(joined(padded, latent))
         for down in self.down:
-            levels.append(down(levels[-1]))
-        maps = levels.pop()
+            _, halve, norm, _, conv = down  # pyright: ignore[reportGeneralTypeIssues]
+            levels.append(_activated(maps))
+            maps = conv(_activated(norm(halve(levels[-1]))))
         for up in self.up:
-            activation, conv, norm = up  # pyright: ignore[reportGeneralTypeIssues]
-            maps = norm(doubled(conv, activation(maps), activation(levels.pop())))
-        made = self.output(self.activation(maps))[:, :, :height, :width]
+            _, conv, norm = up  # pyright: ignore[reportGeneralTypeIssues]
+            maps = norm(doubled(conv, _activated(maps), levels.pop()))
+        made = self.output(_activated(maps))[:, :, :height, :width]
         return Samples(start(given, self.channels) + made if self.family_residual else made.tanh())
 
     def encode(self, pictures: Tensor) -> list[Tensor]:
@@ -110,7 +110,12 @@ def doubled(conv: nn.Conv2d, maps: Float[Tensor, "n a h w"], skip: Float[Tensor,
     # The kernel of the doubling, 2x2 ones, convolved with the mirrored kernel.
     spread = avg_pool2d(own.flip(2, 3).transpose(0, 1), 2, 1, 1) * 4
     made = conv_transpose2d(maps, spread, conv.bias, stride=2, padding=1)
-    return made + conv2d(skip, others, padding=1)
+    return made.add_(conv2d(skip, others, padding=1))
+
+
+def _activated(maps: Tensor) -> Tensor:
+    """In place, as large maps are costly to come by; no layer's gradient needs what is overwritten."""
+    return leaky_relu(maps, SLOPE, inplace=True)
 
 
 def _norm(channels: int, instance: bool) -> nn.Module:

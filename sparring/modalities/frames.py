@@ -22,11 +22,17 @@ OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 """The end of a time in text: its offset from UTC."""
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_COMMA_NUMBER = re.compile(r"[+-]?\d+(\.\d{3})*,\d+")
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
+_GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""What may be a whole number whose thousands are told apart by a comma."""
+COMMA = ","
+"""The form of numbers that are written with decimal commas."""
 _MOSTLY = 0.9
 """Share of a column's values that look like numbers, from which on its other values are thought to be a mistake."""
 _ODD = "column '{name}' was read as text, as '{word}' is no number ({count} such)"
-_COMMA = "column '{name}' was read as text, as its numbers have decimal commas, such as '{word}'; write points"
+_COMMA = "column '{name}' was read as text, as the comma of '{word}' may tell thousands or decimals apart; write points"
+_COMMAS = "column '{name}' has decimal commas and is written with them"
 _WHOLE = re.compile(r"[+-]?\d+")
 _TRUTH = {"true": True, "false": False}
 _LARGEST_WHOLE = 2**62
@@ -84,19 +90,23 @@ def typed(frame: Frame) -> Frame:
     """A frame of text as one whose columns have the types that their texts stand for.
 
     Whole and broken numbers, ``true`` and ``false``, dates of one form; a number with a leading zero is no number but
-    a code. Numbers with nulls have pandas' nullable types. How dates, true and false are written is kept in ``attrs``.
+    a code. Numbers with nulls have pandas' nullable types. How dates, true and false are written, and which numbers
+    have decimal commas, is kept in ``attrs``.
     """
     found = pandas().DataFrame({name: _typed(frame[name]) for name in frame.columns}, columns=frame.columns)
     dates = [name for name in found.columns if found[name].dtype.kind == "M"]
     truths = [name for name in found.columns if found[name].dtype.kind == "b"]
     found.attrs["forms"] = {name: _written(frame[name]) for name in dates}
     found.attrs["forms"] |= {name: _words_of_truth(frame[name]) for name in truths}
+    numbers = [name for name in found.columns if found[name].dtype.kind == "f"]
+    found.attrs["forms"] |= {name: COMMA for name in numbers if _has_commas(_words(frame[name]))}
     return found
 
 
 def nearly_numbers(frame: Frame) -> list[str]:
-    """Why columns of which most values look like numbers stayed text, in words."""
-    found = []
+    """Why columns of which most values look like numbers stayed text, and which have decimal commas, in words."""
+    commas = [name for name, form in frame.attrs.get("forms", {}).items() if form == COMMA and name in frame]
+    found = [_COMMAS.format(name=name) for name in commas]
     for name in [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]:
         words = frame[name].dropna().astype(str).str.strip()
         every = words.unique().tolist()
@@ -110,16 +120,30 @@ def nearly_numbers(frame: Frame) -> list[str]:
 
 
 def _typed(column: Series) -> Series:
-    known = column.dropna()
-    words = [str(word).strip() for word in known.unique()]
+    words = _words(column)
     if not words:
         return column.astype("float64")
+    if _has_commas(words):
+        column = column.str.strip().str.replace(".", "", regex=False).str.replace(COMMA, ".", regex=False)
+        words = _words(column)
     if all(_PLAIN_NUMBER.fullmatch(word) and not _LEADING_ZERO.fullmatch(word) for word in words):
         return _numbers(column, words)
     if {word.lower() for word in words} <= set(_TRUTH):
         truth = column.map(lambda word: _TRUTH[word.strip().lower()], na_action="ignore")
         return truth.astype("boolean" if column.isna().any() else "bool")
     return _dates(column, words)
+
+
+def _words(column: Series) -> list[str]:
+    return [str(word).strip() for word in column.dropna().unique()]
+
+
+def _has_commas(words: list[str]) -> bool:
+    """Whether all are numbers and some have decimal commas; where each may be one of thousands, it cannot be told."""
+    broken = [word for word in words if _COMMA_NUMBER.fullmatch(word)]
+    whole = all(_GROUPED.fullmatch(word) for word in words if "," not in word)
+    there = sum("," in word for word in words)
+    return bool(broken) and whole and there == len(broken) and not all(map(_THOUSANDS.fullmatch, broken))
 
 
 def _numbers(column: Series, words: list[str]) -> Series:
@@ -168,7 +192,9 @@ def _written(texts: Series) -> str:
 
 
 def as_text(column: Series, form: str) -> Series:
-    """Dates, or true and false, as the data write them."""
+    """Dates, true and false, or numbers with decimal commas, as the data write them."""
+    if form == COMMA:
+        return column.astype(object).map(lambda number: str(number).replace(".", COMMA), na_action="ignore")
     if column.dtype.kind == "M":
         return column.dt.strftime(form)
     yes, no = form.split("|")

@@ -51,7 +51,7 @@ class Table(Modality):
     columns: tuple[Column, ...] = Field(min_length=1, description="the columns in the table's order")
     rules: tuple[Rule, ...] = Field(default=(), description="what holds in every row")
     forms: dict[str, str] = Field(
-        default={}, description="how dates, and true and false, are written in text, by column"
+        default={}, description="how dates, true and false are written in text, and ',' for decimal commas, by column"
     )
     rows: int = Field(default=0, ge=0, description="rows learned from, counted with noise; 0 where it was not private")
 

@@ -63,14 +63,30 @@ def test_letters_that_are_no_utf8_are_read_and_it_is_said(tmp_path):
 
 
 def test_columns_that_are_nearly_numbers_are_said_to_be_text(tmp_path):
-    rows = [f'{i},"{i},5{i % 7}",{"n/d" if i == 9 else i},0{i},{"yes" if i % 2 else i}' for i in range(40)]
+    rows = [f'{i},"{i + 1},5{i % 7}0",{"n/d" if i == 9 else i},0{i},{"yes" if i % 2 else i}' for i in range(40)]
     path = written(tmp_path, "\n".join(["whole,price,age,code,mixed", *rows]))
     notes = Tables(path=str(path)).load().notes
     assert notes == (
-        "column 'price' was read as text, as its numbers have decimal commas, such as '0,50'; write points",
+        "column 'price' was read as text, as the comma of '1,500' may tell thousands or decimals apart; write points",
         "column 'age' was read as text, as 'n/d' is no number (1 such)",
     )
     assert not Tables(path=str(path), drop=("price", "age")).load().notes
+
+
+def test_decimal_commas_are_read_and_written(tmp_path):
+    rows = [f"{i};{i},{i % 4};1.{100 + i},5;{f'{i},250' if i else ''}" for i in range(40)]
+    items = Tables(path=str(written(tmp_path, "\n".join(["whole;price;grouped;weight", *rows])))).load()
+    frame = items.items.frame
+    assert frame["price"].tolist() == [i + i % 4 / 10 for i in range(40)]
+    assert frame["grouped"].tolist() == [1100.5 + i for i in range(40)]
+    assert frame["whole"].dtype == "int64"
+    assert frame["weight"].dtype.kind == "O", "1,250 may be one thousand"
+    assert "column 'price' has decimal commas and is written with them" in items.notes
+    codec = Table.fit(items.items)
+    codec.save(frame, tmp_path / "again.csv")
+    again = Tables(path=str(tmp_path / "again.csv")).load().items.frame
+    assert again["price"].tolist() == frame["price"].tolist()
+    assert '"1,1"' in (tmp_path / "again.csv").read_text()
 
 
 def test_values_beyond_the_last_column_are_cut_off_and_it_is_said(tmp_path):

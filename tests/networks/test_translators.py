@@ -52,6 +52,20 @@ def test_a_generator_makes_the_wanted_shape_and_begins_with_the_given_picture_wh
         torch.testing.assert_close(generator(None, pictures(2, *given)).value, pictures(2, *given))
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_gradients_are_those_of_finite_differences_though_maps_are_overwritten(name):
+    made = network(name, shape=(1, 8, 8), given=(1, 8, 8)).train()
+    given = pictures(2, 1, 8, 8).requires_grad_()
+    names, weights = zip(*((name, weight.detach()) for name, weight in made.named_parameters()), strict=True)
+
+    def output(given, *weights):
+        return torch.func.functional_call(made, dict(zip(names, weights, strict=True)), (None, given)).value
+
+    tried = (given, *(weight.requires_grad_() for weight in weights))
+    assert torch.autograd.gradcheck(output, tried, atol=1e-4, rtol=1e-3, fast_mode=True)
+    assert torch.equal(given, pictures(2, 1, 8, 8))
+
+
 @pytest.mark.parametrize("size", [(5, 3), (17, 40), (33, 31)], ids=str)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_pictures_of_any_size_can_be_given(name, size):

@@ -113,9 +113,12 @@ def evaluated(names: Sequence[str], title: str) -> Callable[[Path, int], Found]:
     """The numbers of ``sparring evaluate`` by these names, on the pictures that were held back."""
 
     def measure(out: Path, most: int) -> Found:
+        from sparring.experiment import gather_again
         from sparring.model import load
 
-        found = load(out).evaluate(metrics=names, count=most)
+        model = load(out)
+        held_back = len(gather_again(model.experiment, model.modality).splits.report)
+        found = model.evaluate(metrics=names, count=min(most, held_back))
         for row in found.rows:
             yield f"{title}: {row.name}", row.value, "", dict(row.baselines)
 

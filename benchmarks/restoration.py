@@ -15,6 +15,8 @@ from benchmarks.ledger import RESULTS, Ledger, Measurement
 
 SIGMA = 25.0
 SCALE = 4
+HOLES = 8
+"""Of each held-back picture, for a hundred pictures are few."""
 ADVERSARIES = {"off": ["--set", "game.adversary=0"], "on": []}
 
 
@@ -126,27 +128,32 @@ def evaluated(names: Sequence[str], title: str) -> Callable[[Path, int], Found]:
 
 
 def inpainting(out: Path, most: int) -> Found:
-    """The numbers of ``sparring evaluate``, and KID of what lies around the holes, in training-free features."""
+    """The numbers of ``sparring evaluate``, and KID of what lies around several holes of each picture."""
     from benchmarks.judges import SEED, measure
     from sparring.experiment import gather_again
     from sparring.metrics import Evidence
     from sparring.metrics.features import Features
     from sparring.model import load
+    from sparring.restoring import examples
+    from sparring.tasks.picture import PictureTask
 
     yield from evaluated(("hole-psnr", "perceptual-distance", "kid"), "faces, holes of 24x24")(out, most)
     model = load(out)
-    material = gather_again(model.experiment, model.modality)
-    shown = model.specimens(material, min(most, len(material.splits.report)))
-    assert shown.given is not None, "what was given says where the holes are"
-    assert shown.truth is not None, "a restoration knows the truth"
+    task, material = model.experiment.task, gather_again(model.experiment, model.modality)
+    assert isinstance(task, PictureTask), "holes are of pictures"
+    rows, players = material.splits.report[:most], model.restorer().players
+    looks = [examples(task, players, material, rows, seed) for seed in range(HOLES)]
+    given = np.concatenate([np.asarray(look.given) for look in looks])[..., -1]
     learned = np.asarray(material.data.items[material.splits.train])
-    places = np.resize(shown.given[..., -1], learned.shape[:3])
-    features = Features.find("random-conv")().fit(around(learned, places), None, SEED)
-    sides = {"made": shown.items, "true": shown.truth}
-    seen = {name: around(np.asarray(side), shown.given[..., -1]) for name, side in sides.items()}
-    made, true = (Evidence(crops, features(crops)) for crops in seen.values())
-    reading = measure("kid", true, true, made)["kid"]
-    more = {"low": reading.low or 0.0, "high": reading.high or 0.0, "pictures": len(shown)}
+    features = Features.find("random-conv")().fit(around(learned, np.resize(given, learned.shape[:3])), None, SEED)
+
+    def seen(side: str) -> Evidence:
+        crops = around(np.concatenate([getattr(look, side) for look in looks]), given)
+        return Evidence(crops, features(crops))
+
+    true = seen("truth")
+    reading = measure("kid", true, true, seen("items"))["kid"]
+    more = {"low": reading.low or 0.0, "high": reading.high or 0.0, "pictures": len(rows), "holes": len(given)}
     yield f"faces, around holes: kid[{features.name}]", reading.value, "", more
 
 

@@ -158,13 +158,15 @@ EXAMPLE_SEED = 1
 """Of the degradations of examples, the same at every look."""
 
 
-def examples(task: PictureTask, players: nn.ModuleDict, material: Material, rows: np.ndarray) -> Specimens:
-    """Outputs for these rows of the data, with what was given and what it should have been.
+def examples(
+    task: PictureTask, players: nn.ModuleDict, material: Material, rows: np.ndarray, seed: int = EXAMPLE_SEED
+) -> Specimens:
+    """Outputs for these rows of the data, with what was given and what it should have been; of other seeds, others.
 
     What was given has the mask as a last channel, full where the picture is known. Grey pictures are repeated to the
     channels of the data's own, so that all can be compared.
     """
-    reader = material.reader(rows, EXAMPLE_SEED)
+    reader = material.reader(rows, seed)
     assert isinstance(reader, Reader), "a picture task reads pictures"
     batch = task.batch(reader.at(rows))
     assert batch.condition is not None, "a picture task gives pictures"

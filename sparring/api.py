@@ -213,7 +213,7 @@ def apply(  # noqa: PLR0913
         mask: holes to be filled in, white: a file for all, or a folder with one of each picture's name.
         overwrite: replace files that are there; inputs never are.
         on_file: is called before each picture with its number, how many there are, and its path.
-        **asked: ``tile``, ``seed``, ``strength`` and ``scale``, as :class:`~sparring.restoring.Restorer` has them.
+        **asked: ``tile``, ``seed``, ``strength``, ``scale`` and ``turns`` of :class:`~sparring.restoring.Restorer`.
 
     Raises:
         RequestError: the model is none of pictures from pictures, there is no such input, or an output is in the way.

@@ -128,7 +128,7 @@ class Model:
         return Refiner.of(material.data.items[train], self.sample(len(train), seed=REFINER_SEED))
 
     def restorer(self, **asked: Any) -> Restorer:
-        """What restores or translates pictures; ``asked`` are ``tile``, ``seed``, ``strength`` and ``scale`` of it.
+        """What restores or translates pictures; ``asked`` are fields of it.
 
         Raises:
             RequestError: the model makes items from noise, or what is asked does not fit it.
@@ -153,7 +153,7 @@ class Model:
             out: where files go: a folder, or a file for one picture.
             mask: holes to be filled in: ``(h, w)`` bool or ``(n, h, w)`` for arrays; a file or a folder for files.
             overwrite: replace files that are there; inputs never are.
-            **asked: ``tile``, ``seed``, ``strength`` and ``scale``, as :class:`~sparring.restoring.Restorer` has them.
+            **asked: ``tile``, ``seed``, ``strength``, ``scale`` and ``turns`` of :class:`~sparring.restoring.Restorer`.
 
         Raises:
             RequestError: the model is none of pictures from pictures, or an argument does not fit.

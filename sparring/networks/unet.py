@@ -64,6 +64,7 @@ class UnetTranslator(nn.Module):
             )
             for i, (a, b) in enumerate(pairwise(widths))
         )
+        # The activations at the head of each are done in forward; their place numbers the weights of stored runs.
         self.up = nn.ModuleList(
             nn.Sequential(LeakyReLU(), nn.Conv2d(a + b, b, 3, padding=1), _norm(b, instance))
             for a, b in pairwise(widths[::-1])

@@ -94,27 +94,25 @@ def test_the_lower_end_stands_near_many_differences_of_which_each_hides_in_chanc
     assert held >= 90
 
 
+def held(differences: np.ndarray, draws: int) -> int:
+    """In how many draws the lower end is at most what a hundred times as many items give."""
+    many = differences + 0.1 * np.random.default_rng(9).normal(size=(500, len(differences)))
+    truth, found = float(np.abs(many).sum(1).mean()), 0
+    for seed in range(draws):
+        parts = normal(differences, seed)
+        found += witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY).low <= truth
+    return found
+
+
 @pytest.mark.parametrize(("many", "there", "size"), [(400, 80, 2.0), (400, 20, 3.0), (1500, 300, 2.0)])
 def test_a_few_differences_among_hundreds_are_held_by_most_intervals(many, there, size):
     """Of the likeliest distribution alone, without the search for differences of 0, some two in five would miss."""
-    differences = np.concatenate([np.full(there, size), np.zeros(many - there)])
-    truth = float(np.abs(differences + 0.1 * np.random.default_rng(9).normal(size=(500, many))).sum(1).mean())
-    held = 0
-    for seed in range(100):
-        parts = normal(differences, seed)
-        held += witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY).low <= truth
-    assert held >= 88
+    assert held(np.concatenate([np.full(there, size), np.zeros(many - there)]), 100) >= 88
 
 
 def test_the_lower_end_knows_how_much_many_chosen_signs_sway():
     """By witnesses held fixed alone, some one in seven would miss."""
-    differences = np.concatenate([[1000.0], np.zeros(1500)])
-    truth = float(np.abs(differences + 0.1 * np.random.default_rng(9).normal(size=(50, 1501))).sum(1).mean())
-    held = 0
-    for seed in range(200):
-        parts = normal(differences, seed)
-        held += witnessed(parts, absolute, float(np.abs(parts.mean(0)).sum()), MANY).low <= truth
-    assert held >= 182
+    assert held(np.concatenate([[1000.0], np.zeros(1500)]), 200) >= 182
 
 
 def test_rare_classes_do_not_stretch_what_is_found():

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sparring.agreement import ConditionMatch, MomentMatch
 from sparring.errors import RequestError, choices
 from sparring.facts import Facts
+from sparring.games import Game
 from sparring.games.latent import Latent
 from sparring.games.paired import Paired
 from sparring.games.timegan import Timegan
@@ -47,8 +48,8 @@ ROWS_WATCHED = tuple(part.but(separation=2.5) if isinstance(part, Won) else part
 AUGMENT_BELOW = 20_000
 """Pictures below which the discriminator learns them by heart within a default run."""
 
-_JUDGING = Adam(rate=4e-4, rate_final=1e-5, beta1=0.5, beta2=0.99)
-"""Of the discriminator of pairs."""
+_JUDGING = Adam(rate=4e-4, beta1=0.5, beta2=0.99)
+"""Of the discriminator of pairs; it joins late, when a rate that fell from the beginning would be gone."""
 
 
 Recipe = Callable[[Facts], tuple[Task, Training]]
@@ -100,12 +101,11 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
 
 def redrawing(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures that they do not lie on: each is taken in as a whole, and its counterpart drawn anew."""
-    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(),), adversary=0.03, warm=0.8)
-    return _picture_task(facts, "redrawing", paired=True).but(game=game), Training(
+    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(),), warm=0.8)
+    return _picture_task(facts, "redrawing", paired=True, game=game), Training(
         batch=128,
         optimiser=Adam(rate=1.5e-3, rate_hold=0.5, rate_final=1e-5, beta1=0.9, beta2=0.99),
-        # It joins late, when a rate that fell from the beginning would be gone.
-        per_player={"discriminator": _JUDGING.but(rate_final=None)},
+        per_player={"discriminator": _JUDGING},
         average=0.005,
         images=1_000_000,
     )
@@ -121,13 +121,18 @@ def unpaired(facts: Facts) -> tuple[Task, Training]:
     )
 
 
-def _picture_task(facts: Facts, recipe: str, *, paired: bool) -> PictureTask:
+def _picture_task(facts: Facts, recipe: str, *, paired: bool, game: Game | None = None) -> PictureTask:
     kind = Task.find(facts.task)
     if not issubclass(kind, PictureTask) or kind.paired != paired:
         wanted = "tasks from pictures to pictures" if paired else "two sets without pairs"
         raise RequestError(f"the recipe '{recipe}' is for {wanted}, not for '{facts.task}'")
     _needs_pictures(facts, recipe)
-    return kind.from_json({"part": kind.name})
+    task = kind.from_json({"part": kind.name})
+    game = game or task.game
+    if isinstance(game, Paired) and game.adversary:
+        # A verdict is the mean over patches of 8x8 pixels, and its gradient so many times smaller than that of one.
+        game = game.but(penalties=(R1(gamma=0.1 * max(1.0, facts.shape[1] * facts.shape[2] / 8**2)),))
+    return task.but(game=game)
 
 
 def pyramid(facts: Facts) -> tuple[Generation, Training]:

@@ -7,6 +7,7 @@ from PIL import Image
 from sparring import recipes
 from sparring.errors import RequestError
 from sparring.networks.encoder_decoder import EncoderDecoder
+from sparring.penalties import R1
 from sparring.proposal import propose
 from sparring.registration import REGISTERED, registered, registration
 from sparring.tasks.denoising import Denoising
@@ -109,10 +110,15 @@ def pairs(tmp_path_factory):
     return folder_of_pairs(folder / "on", given, outlines(given)), folder_of_pairs(folder / "off", given, shapes(60, 1))
 
 
+def with_r1(task, side):
+    """The task whose discriminator has R1, as strong for each patch of 8x8 pixels."""
+    return task.but(game=task.game.but(penalties=(R1(gamma=0.1 * side**2 / 64),)))
+
+
 def test_pairs_that_do_not_lie_on_each_other_are_redrawn_and_others_get_the_tasks_own_game(pairs):
     on, off = (propose(str(folder), task="translation").experiment for folder in pairs)
     facts = recipes.Facts("image", (1, SIDE, SIDE), 60, task="translation")
-    assert on.task == Translation()
+    assert on.task == with_r1(Translation(), SIDE)
     assert on.training == recipes.restoration(facts)[1]
     assert isinstance(off.task.game.network, EncoderDecoder)
     assert (off.task, off.training) == recipes.redrawing(facts)
@@ -120,7 +126,8 @@ def test_pairs_that_do_not_lie_on_each_other_are_redrawn_and_others_get_the_task
 
 def test_the_recipe_that_is_asked_for_goes_before_what_the_pairs_say(pairs):
     on, off = pairs
-    assert propose(str(off), task="translation", recipe="restoration").experiment.task == Translation()
+    asked = propose(str(off), task="translation", recipe="restoration").experiment.task
+    assert asked == with_r1(Translation(), SIDE)
     redrawn = propose(str(on), task="translation", recipe="redrawing").experiment.task.game
     assert isinstance(redrawn.network, EncoderDecoder)
     assert redrawn.adversary > 0
@@ -128,8 +135,8 @@ def test_the_recipe_that_is_asked_for_goes_before_what_the_pairs_say(pairs):
 
 
 def test_restorations_play_their_own_game_whatever_their_pairs_are(pairs):
-    assert propose(str(pairs[1] / "A"), task="denoising").experiment.task == Denoising()
-    assert recipes.default(recipes.Facts("image", (1, 8, 8), 60, task="denoising"))[0] == Denoising()
+    assert propose(str(pairs[1] / "A"), task="denoising").experiment.task == with_r1(Denoising(), SIDE)
+    assert recipes.default(recipes.Facts("image", (1, 8, 8), 60, task="denoising"))[0] == with_r1(Denoising(), 8)
 
 
 def test_redrawing_is_refused_where_there_are_no_pairs():

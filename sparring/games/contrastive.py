@@ -24,7 +24,7 @@ class Contrastive(Game):
     """
 
     network: Unet = Field(default=Unet(norm="instance", depth=3), description="the generator")
-    judge: Judge = Field(default=Patch(norm="instance", spectral=False), description="the discriminator")
+    judge: Judge = Field(default=Patch(norm="instance"), description="the discriminator")
     loss: UnpairedLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
     contrast: float = Field(default=1.0, ge=0, description="weight of the contrast of patches")
     identity: bool = Field(default=True, description="also take the contrast of pictures of the other domain")

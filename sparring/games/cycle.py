@@ -19,7 +19,7 @@ class Cycle(Game):
     """What is translated there and back must be what it was; ``batch.condition`` is of domain A, ``target`` of B."""
 
     network: Architecture = Field(
-        default=Unet(norm="instance", depth=3, judge=Patch(norm="instance", spectral=False)),
+        default=Unet(norm="instance", depth=3, judge=Patch(norm="instance")),
         description="the family of generators and discriminators",
     )
     loss: UnpairedLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")

@@ -1,8 +1,10 @@
 """The conditional game of Isola et al. 2017 (pix2pix): a picture is given, its counterpart is known.
 
 A pixel phase comes first, as in ESRGAN (Wang et al. 2018): the generator learns by its pixel terms alone, and the
-discriminator joins at a share of the run. With holes, the discriminator is told at each place whether it is real, as in
-LaMa (Suvorov et al. 2022).
+discriminator joins at a share of the run. How strongly the generator heeds it is set beside what its pixel terms ask,
+as in VQGAN (Esser et al. 2021, eq. 7), so that one strength does for all terms, losses and data. With holes, the
+discriminator is told at each place whether it is real, as in LaMa (Suvorov et al. 2022), and sees what was known as it
+was.
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,12 @@ from sparring.networks.unet import Unet
 from sparring.penalties import Look, Penalty
 from sparring.randomness import per_sample
 from sparring.terms import L1, Comparison, Lesson, Term
-from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise
+from sparring.types import Batch, DataSpec, Samples, Scalar, Score, Scores, Terms, precise
+
+_GROWING = 0.1
+"""Share of what follows the pixel phase in which the adversary grows to its strength."""
+_MOST = 1e4
+"""Times that an adversarial loss is multiplied, as where it is flat its gradient is no direction."""
 
 
 class Paired(Game):
@@ -28,7 +35,10 @@ class Paired(Game):
     network: Architecture = Field(default=Unet(), description="the family of generator and discriminator")
     loss: AdversarialLoss = Field(default=NonSaturating(), description="the adversarial loss")
     adversary: float = Field(
-        default=0.01, ge=0, description="weight of the adversarial loss; 0: there is no discriminator"
+        default=0.5,
+        ge=0,
+        description="strength of the adversarial loss: its gradient at the made pictures over that of the terms; "
+        "0: there is no discriminator",
     )
     warm: float = Field(
         default=0.5, ge=0, lt=1, description="share of the run in which the generator learns without the discriminator"
@@ -94,10 +104,14 @@ class Paired(Game):
         latents = play.noise.normal("latent", self.latent)
         return precise(self.sample(play.players, play.batch.condition, latents).value)
 
+    def _grown(self, progress: float) -> float:
+        """From 0 to 1 after the pixel phase: nothing is to be learned from a discriminator that knows nothing yet."""
+        return min(1.0, (progress - self.warm) / (_GROWING * (1 - self.warm)))
+
     def _discriminate(self, play: Play, penalties: Sequence[Penalty]) -> Terms:
         given, judge = play.batch.condition, play.players["discriminator"]
         with torch.no_grad():
-            fake = self._made(play)
+            fake = _pasted(self._made(play), play.batch)
         differentiates = any(p.differentiates for p in penalties)
         real = play.batch.target.detach().requires_grad_(differentiates)
         fake = fake.detach().requires_grad_(differentiates)
@@ -113,7 +127,8 @@ class Paired(Game):
         return terms
 
     def _generate(self, play: Play) -> Terms:
-        made, batch = self._made(play), play.batch
+        raw, batch = self._made(play), play.batch
+        made = _pasted(raw, batch)
         made_scores = target_scores = None
         if self.adversary and self._joined(play.progress):
             judge = play.players["discriminator"]
@@ -129,8 +144,32 @@ class Paired(Game):
             )
             terms[term.name] = term(seen)
         if made_scores is not None:
-            terms["adversary"] = self.adversary * self.loss.generator(target_scores, made_scores)
+            adversarial = self.loss.generator(target_scores, made_scores)
+            strength = self.adversary * self._grown(play.progress)
+            terms["adversary"] = strength * balance(list(terms.values()), adversarial, raw) * adversarial
         return terms
+
+
+def balance(terms: Sequence[Scalar], adversarial: Scalar, made: Tensor) -> Scalar:
+    """How many times shorter the terms' gradient at the pictures is than the adversarial loss's; at most 10,000.
+
+    Esser et al. 2021, eq. 7, at the pictures instead of the last layer. 1 where the terms ask nothing.
+    """
+    (own,) = torch.autograd.grad(adversarial, made, retain_graph=True)
+    asking = [term for term in terms if term.requires_grad]
+    if not asking:
+        return torch.ones_like(adversarial)
+    (wanted,) = torch.autograd.grad(torch.stack(asking).sum(), made, retain_graph=True)
+    ratio = (wanted.norm() / own.norm().clamp_min(1e-12)).clamp_max(_MOST)
+    return torch.where(wanted.any(), ratio, torch.ones_like(ratio))
+
+
+def _pasted(made: Tensor, batch: Batch) -> Tensor:
+    """What a user gets: what was known is kept as it is."""
+    if batch.mask is None:
+        return made
+    known = precise(batch.mask)
+    return known * precise(batch.target) + (1 - known) * made
 
 
 def _turn(term: Term, lesson: Lesson) -> Turn:

@@ -35,7 +35,9 @@ class Patch(Judge):
     layers: int = Field(default=3, ge=1, le=6, description="layers of stride 2; fewer where the picture is small")
     scales: int = Field(default=1, ge=1, le=4, description="judges, each of the picture at half the size of the last")
     norm: Literal["none", "instance"] = Field(default="none", description="norm between the layers")
-    spectral: bool = Field(default=True, description="spectral norm, which bounds the judge's slope")
+    spectral: bool = Field(
+        default=False, description="spectral norm, which bounds the judge's slope and makes it slow to learn"
+    )
 
     def discriminator(self, spec: DataSpec) -> nn.Module:
         return spectrally_normalised(PatchJudges(self, spec), self.spectral)

@@ -25,7 +25,6 @@ class Translation(PictureTask):
         default=Paired(
             network=Unet(norm="instance", residual=False, judge=Patch(width=64)),
             terms=(L1(),),
-            adversary=0.01,
             warm=0.1,
         ),
         description="the game that is played",

@@ -6,7 +6,7 @@ from torch.nn.functional import avg_pool2d
 from toys import Plainly
 
 from sparring.data.reader import Reader
-from sparring.games.paired import Paired, _truth
+from sparring.games.paired import Paired, _pasted, _truth, balance
 from sparring.losses import Hinge, LeastSquares, RelativisticPairing
 from sparring.networks.judges import Patch
 from sparring.networks.plain import Plain
@@ -95,6 +95,50 @@ def test_any_loss_term_and_penalty_plays(loss):
         "generator/l1", "generator/feature-matching", "generator/perceptual", "generator/adversary",
         "perceptual/lesson",
     }  # fmt: skip
+
+
+def test_the_adversary_is_as_strong_as_asked_beside_the_terms():
+    made = torch.randn(4, 1, 3, 3, requires_grad=True)
+    aim = torch.randn(4, 1, 3, 3)
+    terms, adversarial = [3 * (made - aim).abs().mean(), (made - aim).square().mean()], (made * aim).sum()
+    ratio = balance(terms, adversarial, made)
+    (own,) = torch.autograd.grad(ratio * adversarial, made, retain_graph=True)
+    (wanted,) = torch.autograd.grad(terms[0] + terms[1], made)
+    torch.testing.assert_close(own.norm(), wanted.norm())
+    assert not ratio.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("term", "flat", "expected"), [(0.0, 1.0, 1.0), (None, 1.0, 1.0), (1.0, 0.0, 1e4)], ids=["asks 0", "none", "flat"]
+)
+def test_an_adversary_has_a_strength_where_a_gradient_is_none(term, flat, expected):
+    made = torch.ones(2, 1, 2, 2, requires_grad=True)
+    terms = [] if term is None else [term * made.sum(), torch.tensor(1.0)]
+    assert float(balance(terms, flat * made.sum(), made)) == expected
+
+
+def test_the_adversary_grows_after_the_pixel_phase():
+    game = Paired(warm=0.5)
+    assert [game._grown(progress) for progress in (0.5, 0.525, 0.55, 1.0)] == pytest.approx([0, 0.5, 1, 1])
+
+
+def test_the_strength_scales_the_adversarial_term():
+    weak, strong = (engine(Paired(network=NETWORK, warm=0.0, adversary=a), steps=8) for a in (0.1, 0.2))
+    for _ in range(2):
+        one, other = weak.step(), strong.step()
+    assert float(one["generator/adversary"]) > 0
+    # Nothing is heeded in the first step, so that the weights are alike in the second.
+    torch.testing.assert_close(2 * one["generator/adversary"], other["generator/adversary"])
+
+
+def test_what_was_known_is_seen_as_it_is():
+    target, made = torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4)
+    mask = torch.ones(2, 1, 4, 4)
+    mask[:, :, 1:3, 1:3] = 0
+    pasted = _pasted(made, Batch(target, target, mask))
+    torch.testing.assert_close(pasted[:, :, 1:3, 1:3], made[:, :, 1:3, 1:3])
+    torch.testing.assert_close(pasted * mask, target * mask)
+    assert _pasted(made, Batch(target, target)) is made
 
 
 def test_a_place_is_called_real_where_all_below_it_was_known():

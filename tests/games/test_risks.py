@@ -27,8 +27,8 @@ from sparring.views import Pack
 
 PICTURE = DataSpec((1, 16, 16))
 PAIR = DataSpec((1, 16, 16), given=(1, 16, 16))
-LOOSE = Patch(width=4, layers=1, spectral=False)
-TIGHT = Patch(width=4, layers=1)
+LOOSE = Patch(width=4, layers=1)
+TIGHT = Patch(width=4, layers=1, spectral=True)
 W = Wasserstein()
 
 RISKY = [

@@ -21,7 +21,7 @@ from sparring.tasks.unpaired_translation import UnpairedTranslation
 from sparring.training import Engine, Training
 from sparring.types import DataSpec
 
-JUDGE = Patch(width=8, layers=1, spectral=False)
+JUDGE = Patch(width=8, layers=1)
 LOSS = NonSaturating()
 GAMES = [
     Cycle(network=Plain(width=4, depth=2, judge=JUDGE), loss=LOSS, cycle=1, identity=0.1),

@@ -156,14 +156,14 @@ def test_a_patch_judge_tells_a_verdict_a_place_and_scale(scales, spectral):
 
 def test_a_patch_judge_sees_the_given_picture():
     torch.manual_seed(0)
-    judge = Patch(width=4, spectral=False).discriminator(DataSpec((3, 32, 32), given=(3, 32, 32)))
+    judge = Patch(width=4).discriminator(DataSpec((3, 32, 32), given=(3, 32, 32)))
     items, one, other = (pictures(1, 3, 32, 32, seed=seed).float() for seed in range(3))
     assert (judge(items, one)[0].value - judge(items, other)[0].value).abs().max() > 1e-4
 
 
 def test_a_patch_judge_sees_only_its_patch():
     torch.manual_seed(0)
-    judge = Patch(width=4, layers=2, spectral=False).discriminator(DataSpec((1, 64, 64)))
+    judge = Patch(width=4, layers=2).discriminator(DataSpec((1, 64, 64)))
     items = pictures(1, 1, 64, 64).float()
     changed = items.clone()
     changed[..., -8:] = 0

@@ -25,7 +25,7 @@ class Denoising(Restoration):
 
     reading: ClassVar[dict[str, Any]] = {"pairs": True}
     game: Game = Field(
-        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L2(),)),
+        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L2(),), adversary=0.1),
         description="the game that is played",
     )
     noise: tuple[Degradation, ...] = Field(

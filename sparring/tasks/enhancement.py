@@ -20,7 +20,7 @@ class Enhancement(Restoration):
 
     reading: ClassVar[dict[str, Any]] = {"pairs": True}
     game: Game = Field(
-        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L1(),)),
+        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L1(),), adversary=0.1),
         description="the game that is played",
     )
     steps: tuple[Degradation, ...] = Field(

@@ -151,9 +151,17 @@ class Paired(Game):
 
 
 def balance(terms: Sequence[Scalar], adversarial: Scalar, made: Tensor) -> Scalar:
-    """How many times shorter the terms' gradient at the pictures is than the adversarial loss's; at most 10,000.
+    """By what an adversarial loss is multiplied so that its gradient at the pictures is as long as that of the terms.
 
-    Esser et al. 2021, eq. 7, at the pictures instead of the last layer. 1 where the terms ask nothing.
+    Esser et al. 2021, eq. 7, at the pictures instead of the last layer.
+
+    Args:
+        terms: weighted scalars, of which the sum is taken.
+        adversarial: the loss, a scalar.
+        made: the pictures as they left the generator, ``(n, c, h, w)``, of which both are functions.
+
+    Returns:
+        A scalar outside the graph: 1 where the terms ask nothing, at most 10,000.
     """
     (own,) = torch.autograd.grad(adversarial, made, retain_graph=True)
     asking = [term for term in terms if term.requires_grad]

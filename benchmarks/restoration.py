@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from PIL import Image
 
 from benchmarks import runs
 from benchmarks.ledger import RESULTS, Ledger, Measurement
+
+if TYPE_CHECKING:
+    from sparring.model import Model
 
 SIGMA = 25.0
 SCALE = 4
@@ -73,9 +77,9 @@ def denoising(out: Path, most: int) -> Found:
     """Mean PSNR of whole BSD68 pictures with unclipped noise of standard deviation 25, the seed being the number."""
     from sparring.metrics.perceptual_distance import distances
     from sparring.model import load
-    from sparring.perceptual import feature_network
 
-    restorer, network, rows = load(out).restorer(), feature_network(1), []
+    model = load(out)
+    restorer, network, rows = model.restorer(), eyes(model), []
     for number, clean in enumerate(pictures("BSD68", "L", most)):
         noise = np.random.default_rng(number).standard_normal(clean.shape)
         noisy = torch.from_numpy((clean + SIGMA * noise) / 127.5 - 1).float()[None, None]
@@ -84,7 +88,7 @@ def denoising(out: Path, most: int) -> Found:
         rows.append((psnr(made, clean), psnr(np.clip(clean + SIGMA * noise, 0, 255), clean), far))
     mean = np.mean(rows, 0)
     yield "BSD68, sigma 25: PSNR, dB", mean[0], ">= 28.95", {"identity": mean[1], "pictures": len(rows)}
-    yield "BSD68, sigma 25: perceptual[random-filters]", mean[2], "", {}
+    yield "BSD68, sigma 25: perceptual[learned]", mean[2], "", {}
 
 
 def super_resolution(out: Path, most: int) -> Found:
@@ -92,9 +96,9 @@ def super_resolution(out: Path, most: int) -> Found:
     from sparring.degradations import Downscale, resize
     from sparring.metrics.perceptual_distance import distances
     from sparring.model import load
-    from sparring.perceptual import feature_network
 
-    model, network = load(out), feature_network(1)
+    model = load(out)
+    network = eyes(model)
     restorer, careful = model.restorer(), model.restorer(turns=8)
     for name, bound in (("Set5", ">= 31.35"), ("Set14", ">= 28.05")):
         rows = []
@@ -112,7 +116,16 @@ def super_resolution(out: Path, most: int) -> Found:
         facts = {"bicubic": mean[2], "pictures": len(rows)}
         yield f"{name}, x4: PSNR on Y, dB", mean[0], bound, facts
         yield f"{name}, x4, mean of 8 turns: PSNR on Y, dB", mean[1], bound, facts
-        yield f"{name}, x4: perceptual[random-filters]", mean[3], "", {}
+        yield f"{name}, x4: perceptual[learned]", mean[3], "", {}
+
+
+def eyes(model: "Model") -> torch.nn.Module:
+    """The network of ``perceptual[learned]``, from the pictures that the model learned from."""
+    from sparring.experiment import gather_again
+    from sparring.metrics.perceptual_distance import learned_network
+
+    material = gather_again(model.experiment, model.modality)
+    return learned_network(np.asarray(material.data.items[material.splits.train]))
 
 
 def evaluated(names: Sequence[str], title: str) -> Callable[[Path, int], Found]:

@@ -3,13 +3,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
+from sklearn.datasets import load_digits
 
 from sparring.baselines import Baseline
 from sparring.baselines.classical import Bm3d, NonLocalMeans, Telea, noise
 from sparring.baselines.given import Identity, MeanColour, NearestTraining
 from sparring.metrics import Evidence, Specimens
 from sparring.metrics.holes import HolePsnr
-from sparring.metrics.perceptual_distance import PerceptualDistance
+from sparring.metrics.perceptual_distance import PerceptualDistance, distances, learned_network
 from sparring.metrics.psnr import Psnr
 
 PAIRED = [part() for part in Baseline.parts().values() if part.paired and part.__module__.startswith("sparring.")]
@@ -145,15 +147,30 @@ def test_hole_psnr_is_of_the_holes_alone():
     assert psnr(Specimens(made, given=judged.given, truth=judged.truth)) == pytest.approx(expected)
 
 
-def test_perceptual_distance_is_zero_for_equal_pictures_and_sees_blur_where_psnr_sees_noise():
+@pytest.mark.parametrize("network", ["random", "learned"])
+def test_perceptual_distance_is_zero_for_equal_pictures_and_sees_blur_where_psnr_sees_noise(network):
     truth = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
-    metric = PerceptualDistance()
+    metric = PerceptualDistance(network=network)
+    name = {"random": "perceptual[random-filters]", "learned": "perceptual[learned]"}[network]
 
     def distance(made):
         side = Evidence(made, np.zeros((3, 0)), truth=truth)
-        return metric(side, side, side)["perceptual[random-filters]"].value
+        return metric(side, side, side)[name].value
 
     assert distance(truth) == pytest.approx(0, abs=1e-9)
     near = np.clip(truth.astype(int) + 8, 0, 255).astype(np.uint8)
     soft = ((truth.astype(int) + np.roll(truth, 1, 1) + np.roll(truth, 1, 2)) // 3).astype(np.uint8)
     assert 0 < distance(near) < distance(soft)
+
+
+def test_learned_perceptual_distance_minds_a_blur_more_than_a_shift_of_twice_the_squared_error():
+    digits = np.repeat(np.repeat(load_digits().images * 15, 4, 1), 4, 2).astype(np.uint8)[..., None]
+    truth, learned = digits[:40], digits[40:400]
+    blurred = np.rint(gaussian_filter(truth.astype(float), (0, 1.5, 1.5, 0))).astype(np.uint8)
+    shifted = np.roll(truth, 1, 2)
+    assert np.square(shifted - truth.astype(float)).mean() > 2 * np.square(blurred - truth.astype(float)).mean()
+    network = learned_network(learned)
+    blur, shift = (distances(network, side, truth).mean() for side in (blurred, shifted))
+    assert 2 * shift < blur
+    again = learned_network(learned)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))

@@ -34,7 +34,7 @@ def test_pictures_of_any_size_channels_and_depth_have_features(shape, kind):
     few = Classifier(epochs=1, width=4, features=8).fit(pictures, np.arange(20) % 2, 0)
     assert few(pictures).shape == (20, 8)
     free = RandomConv().fit(pictures, None, 0)
-    assert free(pictures).shape == (20, 144)
+    assert free(pictures).shape == (20, 144 + 2 * shape[2])
     assert np.isfinite(free(pictures)).all()
 
 
@@ -43,6 +43,18 @@ def test_training_free_features_of_the_fitted_pictures_have_no_mean_and_unit_var
     features = RandomConv().fit(pictures, None, 0)(pictures)
     assert np.allclose(features.mean(0), 0, atol=1e-9)
     assert np.allclose(features.std(0), 1)
+
+
+@pytest.mark.parametrize("brightness", [60, 127.5])
+def test_training_free_features_tell_a_negative_from_its_picture(brightness):
+    source = np.random.default_rng(0)
+    specks = source.random((60, 24, 24, 1)) < 0.1
+    pictures = np.rint(brightness + 50 * (specks - specks.mean((1, 2), keepdims=True))).astype(np.uint8)
+    negatives = np.rint(2 * brightness - pictures).clip(0, 255).astype(np.uint8)
+    features = RandomConv().fit(pictures[:30], None, 0)
+    real, others, turned = features(pictures[:30]), features(pictures[30:]), features(negatives[30:])
+    apart, chance = (np.linalg.norm(side.mean(0) - real.mean(0)) for side in (turned, others))
+    assert apart > 10 * chance
 
 
 def test_eight_and_sixteen_bits_of_the_same_picture_are_the_same_numbers():

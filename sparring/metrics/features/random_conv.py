@@ -23,7 +23,11 @@ _FLAT = 1e-6
 
 
 class RandomConv(Features):
-    """Mean and spread of two layers of random orthogonal filters at several scales, standardised by real pictures."""
+    """Mean and spread of two layers of random orthogonal filters at several scales, standardised by real pictures.
+
+    Responses count without their sign, so that the mean and the skewness of each channel are added: without them a
+    negative would be as good as its picture.
+    """
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 30
@@ -71,8 +75,9 @@ class RandomFilters(nn.Module):
         width = part.filters
         self.register_buffer("first", _orthogonal(width, channels, part.draw, "first"))
         self.register_buffer("second", _orthogonal(2 * width, width, part.draw, "second"))
-        self.register_buffer("mean", torch.zeros(part.scales * 6 * width, dtype=torch.float64))
-        self.register_buffer("spread", torch.ones(part.scales * 6 * width, dtype=torch.float64))
+        count = part.scales * 6 * width + 2 * channels
+        self.register_buffer("mean", torch.zeros(count, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(count, dtype=torch.float64))
 
     def standardise(self, features: np.ndarray) -> None:
         """Takes the features of real pictures, ``(n, d)``, for zero mean and unit variance."""
@@ -82,7 +87,8 @@ class RandomFilters(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, None]:
         height, width = (min(side, self.size) for side in pictures.shape[2:])
-        view, found = adaptive_avg_pool2d(pictures, (height, width)), []
+        view = adaptive_avg_pool2d(pictures, (height, width))
+        found = [_signed(view)]
         for _ in range(self.scales):
             shallow = _response(view, self.get_buffer("first"))
             deep = _response(_halved(shallow), self.get_buffer("second"))
@@ -102,6 +108,14 @@ def _response(view: Tensor, weights: Tensor) -> Tensor:
 
 def _halved(view: Tensor) -> Tensor:
     return avg_pool2d(view, 2, ceil_mode=True)
+
+
+def _signed(view: Tensor) -> Tensor:
+    """Mean, and cube root of the third central moment, of each channel."""
+    flat = view.flatten(2)
+    mean = flat.mean(2, keepdim=True)
+    third = (flat - mean).pow(3).mean(2)
+    return torch.cat([mean[..., 0], third.sign() * third.abs().pow(1 / 3)], 1)
 
 
 def _statistics(view: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparring.baselines import Baseline
 from sparring.data import Dataset, Decoded
-from sparring.errors import RequestError
+from sparring.errors import RequestError, RunError
 from sparring.experiment import Material
 from sparring.metrics import Metric, ranked
 from sparring.metrics.features import Features, FittedFeatures
@@ -91,10 +91,12 @@ class Jury:
         learned.update(b"" if labels is None else labels.tobytes())
         learned.update(str(part).encode())
         folder = cache / f"{part.name}-{self.seed}-{learned.hexdigest()}"
-        if not folder.is_dir():
-            fitted = part.fit(items, labels, self.seed)
+        try:
+            return FittedFeatures.load(folder)
+        except RunError:
+            # Not there yet, broken, or of a version with other features.
             folder.mkdir(parents=True, exist_ok=True)
-            fitted.save(folder)
+            part.fit(items, labels, self.seed).save(folder)
         # Read back, so that a second evaluation has the same memory layout and gives the same last digit.
         return FittedFeatures.load(folder)
 

@@ -150,6 +150,20 @@ def test_the_first_features_that_do_not_refuse_are_taken():
     assert labelled.fit(items, np.arange(120) % 2).name == "classifier"
 
 
+@pytest.mark.parametrize("spoil", [lambda file: file.write_bytes(b""), lambda file: file.unlink()])
+def test_stored_features_that_are_broken_or_of_another_version_are_fitted_anew(tmp_path, spoil):
+    material = pictures()
+    jury = replace(Jury.of(Generation(), material.data), features=(RandomConv(),))
+    items = material.data.items[np.arange(120)]
+    first = jury.fit_once(material, None, tmp_path)
+    (weights,) = tmp_path.glob("*/features.safetensors")
+    stored = weights.read_bytes()
+    spoil(weights)
+    again = jury.fit_once(material, None, tmp_path)
+    assert np.array_equal(again(items), first(items))
+    assert weights.read_bytes() == stored
+
+
 def test_features_by_name_are_those_of_an_evaluation_without_names():
     data = pictures().data
     suggested = next(part for part in Jury.of(Generation(), data).features if part.name == "classifier")

@@ -115,7 +115,7 @@ def unpaired(facts: Facts) -> tuple[Task, Training]:
     """One set of pictures from another without pairs, by the task's own game: generators and judges at one rate."""
     return _picture_task(facts, "unpaired", paired=False), Training(
         batch=8,
-        optimiser=Adam(rate=5e-4, rate_final=1e-5, beta1=0.5, beta2=0.99),
+        optimiser=Adam(rate=5e-4, rate_hold=0.5, rate_final=1e-5, beta1=0.5, beta2=0.99),
         average=0.01,
         images=100_000,
     )
@@ -129,7 +129,7 @@ def _picture_task(facts: Facts, recipe: str, *, paired: bool, game: Game | None 
     _needs_pictures(facts, recipe)
     task = kind.from_json({"part": kind.name})
     game = game or task.game
-    if isinstance(game, Paired) and game.adversary:
+    if not isinstance(game, Paired) or game.adversary:
         # A verdict is the mean over patches of 8x8 pixels, and its gradient so many times smaller than that of one.
         game = game.but(penalties=(R1(gamma=0.1 * max(1.0, facts.shape[1] * facts.shape[2] / 8**2)),))
     return task.but(game=game)

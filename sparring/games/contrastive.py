@@ -1,6 +1,7 @@
 """The one-sided unpaired game of Park et al. 2020 (CUT): a patch must be more like its own origin than like others."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -9,9 +10,11 @@ from torch.nn.functional import cross_entropy, normalize
 
 from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn, unbounded
+from sparring.games.discrimination import Discrimination, memories
 from sparring.losses import LeastSquares, UnpairedLoss
 from sparring.networks.judges import Judge, Patch
 from sparring.networks.unet import Unet, UnetTranslator
+from sparring.penalties import Penalty
 from sparring.randomness import per_sample
 from sparring.types import Batch, DataSpec, Samples, Scores, Terms, precise
 
@@ -26,6 +29,7 @@ class Contrastive(Game):
     network: Unet = Field(default=Unet(norm="instance", depth=3), description="the generator")
     judge: Judge = Field(default=Patch(norm="instance"), description="the discriminator")
     loss: UnpairedLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
+    penalties: tuple[Penalty, ...] = Field(default=(), description="penalties on the discriminator")
     contrast: float = Field(default=1.0, ge=0, description="weight of the contrast of patches")
     identity: bool = Field(default=True, description="also take the contrast of pictures of the other domain")
     temperature: float = Field(default=0.07, gt=0, description="of the contrast: PatchNCE's tau")
@@ -34,8 +38,9 @@ class Contrastive(Game):
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
         loose = "contrast = 0: nothing ties what is made to what was given; give --set game.contrast=1"
-        judge = unbounded(self.loss, lambda: self.judge.discriminator(DataSpec(spec.shape)), "game.judge.spectral=true")
-        return [*judge, *([] if self.contrast else [loose])]
+        bounded = any(penalty.bounds_slope() for penalty in self.penalties)
+        judge = unbounded(self.loss, lambda: self.judge.discriminator(DataSpec(spec.shape)), "penalties=r1")
+        return [*([] if bounded else judge), *([] if self.contrast else [loose])]
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         if spec.given != spec.shape:
@@ -49,13 +54,15 @@ class Contrastive(Game):
                 nn.Sequential(nn.Linear(w, self.width), nn.ReLU(), nn.Linear(self.width, self.width)) for w in widths
             ),
             "discriminator": self.judge.discriminator(DataSpec(spec.shape)),
+            **memories(self.penalties),
         })  # fmt: skip
 
     def averaged(self) -> tuple[str, ...]:
         return ("generator",)
 
     def turns(self, step: int) -> Sequence[Turn]:
-        judge = Turn("discriminator", ("discriminator",), self._discriminate)
+        terms = partial(self._discriminate, discrimination=Discrimination.of(self, step))
+        judge = Turn("discriminator", ("discriminator",), terms)
         return [judge, Turn("generator", ("generator", "head"), self._generate, counts=True)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
@@ -68,11 +75,10 @@ class Contrastive(Game):
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         return players["discriminator"](batch.target)
 
-    def _discriminate(self, play: Play) -> Terms:
-        judge = play.players["discriminator"]
+    def _discriminate(self, play: Play, discrimination: Discrimination) -> Terms:
         with torch.no_grad():
             fake = precise(play.players["generator"](None, play.batch.condition).value)
-        return {"discriminator": self.loss.discriminator(judge(play.batch.target), judge(fake))}
+        return discrimination(play, play.batch.target, fake)
 
     def _generate(self, play: Play) -> Terms:
         given, wanted = play.batch.condition, play.batch.target

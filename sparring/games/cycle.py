@@ -1,37 +1,48 @@
-"""The unpaired game of Zhu et al. 2017 (CycleGAN): generators there and back, a discriminator in each domain."""
+"""The unpaired game of Zhu et al. 2017 (CycleGAN): generators there and back, a discriminator in each domain.
+
+What the two domains share is not known, so that by default the generators begin with no picture: one that begins with
+the given picture comes back perfectly from the start, and stays there where the domains are far apart.
+"""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.games import Game, Play, Turn, unbounded
-from sparring.losses import LeastSquares, UnpairedLoss
+from sparring.games.discrimination import Discrimination, memories
+from sparring.losses import NonSaturating, UnpairedLoss
 from sparring.networks import Architecture
-from sparring.networks.judges import Patch
 from sparring.networks.unet import Unet
+from sparring.penalties import Penalty
 from sparring.randomness import per_sample
 from sparring.types import Batch, DataSpec, Samples, Scores, Terms, precise
+
+_BACK = "-back"
+"""What follows the names of the way from B to A."""
 
 
 class Cycle(Game):
     """What is translated there and back must be what it was; ``batch.condition`` is of domain A, ``target`` of B."""
 
     network: Architecture = Field(
-        default=Unet(norm="instance", depth=3, judge=Patch(norm="instance")),
+        default=Unet(width=16, depth=3, residual=False, bounded=False),
         description="the family of generators and discriminators",
     )
-    loss: UnpairedLoss = Field(default=LeastSquares(), description="the adversarial loss; not a relativistic one")
+    loss: UnpairedLoss = Field(default=NonSaturating(), description="the adversarial loss; not a relativistic one")
+    penalties: tuple[Penalty, ...] = Field(default=(), description="penalties on both discriminators")
     cycle: float = Field(default=10.0, ge=0, description="weight of the L1 between a picture and what comes back of it")
     identity: float = Field(
-        default=5.0, ge=0, description="weight of the L1 by which a generator changes pictures of its own domain"
+        default=0.0, ge=0, description="weight of the L1 by which a generator changes pictures of its own domain"
     )
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
         loose = "cycle = 0: nothing ties what is made to what was given; give --set game.cycle=10"
-        judge = unbounded(self.loss, lambda: self.network.discriminator(_alone(spec)), "judge.spectral=true")
-        return [*judge, *([] if self.cycle else [loose])]
+        bounded = any(penalty.bounds_slope() for penalty in self.penalties)
+        judge = unbounded(self.loss, lambda: self.network.discriminator(_alone(spec)), "penalties=r1")
+        return [*([] if bounded else judge), *([] if self.cycle else [loose])]
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         there = spec
@@ -41,6 +52,7 @@ class Cycle(Game):
             "back": self.network.generator(back, 0),
             "discriminator": self.network.discriminator(_alone(there)),
             "discriminator-back": self.network.discriminator(_alone(back)),
+            **memories(self.penalties), **memories(self.penalties, _BACK),
         })  # fmt: skip
 
     def averaged(self) -> tuple[str, ...]:
@@ -50,7 +62,7 @@ class Cycle(Game):
         judges = ("discriminator", "discriminator-back")
         makers = ("generator", "back")
         return [
-            Turn("discriminator", judges, self._discriminate),
+            Turn("discriminator", judges, partial(self._discriminate, step=step)),
             Turn("generator", makers, self._generate, counts=True),
         ]
 
@@ -64,14 +76,13 @@ class Cycle(Game):
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         return players["discriminator"](batch.target)
 
-    def _discriminate(self, play: Play) -> Terms:
+    def _discriminate(self, play: Play, step: int) -> Terms:
         first, second = _domains(play.batch)
         with torch.no_grad():
-            made = {"discriminator": _made(play, "generator", first), "discriminator-back": _made(play, "back", second)}
-        real = {"discriminator": second, "discriminator-back": first}
+            there, back = _made(play, "generator", first), _made(play, "back", second)
         return {
-            name: self.loss.discriminator(play.players[name](real[name]), play.players[name](fake))
-            for name, fake in made.items()
+            **Discrimination.of(self, step)(play, second, there),
+            **Discrimination.of(self, step, _BACK)(play, first, back),
         }
 
     def _generate(self, play: Play) -> Terms:

@@ -8,6 +8,7 @@ was.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
 from sparring.games import Game, Play, Turn, unbounded
+from sparring.games.discrimination import Discrimination, memories, remembered
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture
 from sparring.networks.unet import Unet
-from sparring.penalties import Look, Penalty
+from sparring.penalties import Penalty
 from sparring.randomness import per_sample
 from sparring.terms import L1, Comparison, Lesson, Term
 from sparring.types import Batch, DataSpec, Samples, Scalar, Score, Scores, Terms, precise
@@ -62,8 +64,7 @@ class Paired(Game):
         players = {"generator": self.network.generator(spec, self.latent)}
         if self.adversary:
             players["discriminator"] = self.network.discriminator(spec)
-            memories = {p.name: p.memory() for p in self.penalties}
-            players |= {f"memory-{name}": memory for name, memory in memories.items() if memory is not None}
+            players |= memories(self.penalties)
         for term in self.terms:
             memory = term.memory(spec)
             if memory is not None:
@@ -78,12 +79,8 @@ class Paired(Game):
         lessons = [_turn(term, lesson) for term in self.terms if (lesson := term.lesson()) is not None]
         if not self.adversary:
             return [*lessons, generate]
-        lazy = [p for p in self.penalties if step % p.interval == 0]
-
-        def discriminate(play: Play) -> Terms:
-            return self._discriminate(play, lazy)
-
-        judge = Turn("discriminator", ("discriminator",), discriminate, when=self._joined)
+        terms = partial(self._discriminate, discrimination=Discrimination.of(self, step))
+        judge = Turn("discriminator", ("discriminator",), terms, when=self._joined)
         return [*lessons, judge, generate]
 
     def _joined(self, progress: float) -> bool:
@@ -108,23 +105,14 @@ class Paired(Game):
         """From 0 to 1 after the pixel phase: nothing is to be learned from a discriminator that knows nothing yet."""
         return min(1.0, (progress - self.warm) / (_GROWING * (1 - self.warm)))
 
-    def _discriminate(self, play: Play, penalties: Sequence[Penalty]) -> Terms:
-        given, judge = play.batch.condition, play.players["discriminator"]
+    def _discriminate(self, play: Play, discrimination: Discrimination) -> Terms:
+        batch = play.batch
         with torch.no_grad():
-            fake = _pasted(self._made(play), play.batch)
-        differentiates = any(p.differentiates for p in penalties)
-        real = play.batch.target.detach().requires_grad_(differentiates)
-        fake = fake.detach().requires_grad_(differentiates)
-        real_scores, fake_scores = judge(real, given), judge(fake, given)
+            fake = _pasted(self._made(play), batch)
         # A relativistic loss holds whole sides against each other and takes no target per location.
         local = self.local and not self.loss.relativistic
-        truth = _truth(fake_scores, play.batch.mask) if local else None
-        terms: Terms = {"discriminator": self.loss.discriminator(real_scores, fake_scores, truth)}
-        for penalty in penalties:
-            memory = _memory(play, penalty.name)
-            look = Look(real, fake, real_scores, fake_scores, lambda x: judge(x, given), play.noise, memory)
-            terms[penalty.name] = penalty(look, play.progress) * penalty.interval
-        return terms
+        truth = partial(_truth, mask=batch.mask) if local else None
+        return discrimination(play, batch.target, fake, condition=batch.condition, truth=truth)
 
     def _generate(self, play: Play) -> Terms:
         raw, batch = self._made(play), play.batch
@@ -140,7 +128,7 @@ class Paired(Game):
             if term.judged and made_scores is None:
                 continue
             seen = Comparison(
-                made, batch.target, batch.mask, made_scores, target_scores, features=_memory(play, term.name)
+                made, batch.target, batch.mask, made_scores, target_scores, features=remembered(play, term.name)
             )
             terms[term.name] = term(seen)
         if made_scores is not None:
@@ -188,10 +176,6 @@ def _turn(term: Term, lesson: Lesson) -> Turn:
         return {"lesson": lesson(play.players[player], play.batch.target, play.noise)}
 
     return Turn(term.name, (player,), terms)
-
-
-def _memory(play: Play, name: str) -> nn.Module | None:
-    return play.players[f"memory-{name}"] if f"memory-{name}" in play.players else None
 
 
 def _truth(scores: Scores, mask: Tensor | None) -> Scores | None:

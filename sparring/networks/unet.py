@@ -29,7 +29,11 @@ class Unet(Architecture):
     width: int = Field(default=32, ge=1, le=512, description="channels at the picture's size; they double to eightfold")
     depth: int = Field(default=4, ge=1, le=8, description="halvings")
     norm: Literal["none", "instance"] = Field(default="none", description="norm of the hidden layers")
-    residual: bool = Field(default=True, description="add the given picture to what is made, else end in tanh")
+    residual: bool = Field(default=True, description="add the given picture to what is made")
+    bounded: bool = Field(
+        default=True,
+        description="end in tanh where the given picture is not added; pictures of black or white may be stuck in it",
+    )
     judge: Judge = Field(default=Patch(), description="the discriminator")
 
     def generator(self, spec: DataSpec, latent: int) -> nn.Module:
@@ -45,7 +49,7 @@ class UnetTranslator(nn.Module):
     def __init__(self, family: Unet, spec: DataSpec, latent: int):
         super().__init__()
         self.scale, self.channels = scale_of(type(family), spec), spec.shape[0]
-        self.family_residual, self.stride = family.residual, 2**family.depth
+        self.family_residual, self.bounded, self.stride = family.residual, family.bounded, 2**family.depth
         # Level i adds 2**i each for its halving, its convolution and where it begins, and half of that on the way up.
         reach = ceil((2 + 7 * (2**family.depth - 1)) / self.scale) + (BICUBIC if self.scale > 1 else 0)
         self.reach = None if family.norm == "instance" else reach
@@ -89,7 +93,9 @@ class UnetTranslator(nn.Module):
             _, conv, norm = up  # pyright: ignore[reportGeneralTypeIssues]
             maps = norm(doubled(conv, _activated(maps), levels.pop()))
         made = self.output(_activated(maps))[:, :, :height, :width]
-        return Samples(start(given, self.channels) + made if self.family_residual else made.tanh())
+        if self.family_residual:
+            return Samples(start(given, self.channels) + made)
+        return Samples(made.tanh() if self.bounded else made)
 
     def encode(self, pictures: Tensor) -> list[Tensor]:
         """The maps on the way down, from the picture's size to the smallest; for losses on them (CUT)."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 from toys import Plainly
 
 import sparring
@@ -16,6 +17,7 @@ from sparring.networks.judges import Patch
 from sparring.networks.plain import Plain
 from sparring.networks.unet import Unet
 from sparring.optimisers import Adam
+from sparring.penalties import R1
 from sparring.plan import Plan
 from sparring.tasks.unpaired_translation import UnpairedTranslation
 from sparring.training import Engine, Training
@@ -74,6 +76,40 @@ def test_dark_pictures_become_bright(game):
     for _ in range(100):
         played.step()
     assert played.players["generator"](None, dark).value.mean().item() > before + 0.5
+
+
+def test_both_ways_of_the_default_cycle_learn_that_one_domain_is_the_negative_of_the_other():
+    """Generators that begin with the given picture stay at it, and those that end in tanh in all black or all white."""
+    digits = np.pad(load_digits().images.astype(np.float32) / 8 - 1, ((0, 0), (4, 4), (4, 4)), constant_values=-1)
+    shown, rows, codec = digits[:, None], np.arange(800), Plainly(shape=(1, 16, 16))
+    network = Cycle().network.but(width=8, depth=2, judge=Patch(width=16, layers=2))
+    played = Engine(
+        UnpairedTranslation(game=Cycle(network=network, penalties=(R1(gamma=0.4),))),
+        Training(batch=16, optimiser=Adam(rate=1e-3, rate_hold=0.5, rate_final=1e-5, beta1=0.5), precision="fp32"),
+        DataSpec((1, 16, 16), given=(1, 16, 16)),
+        train=Reader(-shown[800:1600], rows, codec, None, 0, shown[:800], codec),
+        select=None,
+        plan=Plan(steps=250, images_per_step=16),
+        seed=0,
+        device=torch.device("cpu"),
+    )
+    for _ in range(250):
+        played.step()
+    for name, given in (("generator", shown[1600:]), ("back", -shown[1600:])):
+        with torch.no_grad():
+            made = played.players[name](None, torch.from_numpy(given)).value.numpy()
+        assert np.corrcoef(made.ravel(), -given.ravel())[0, 1] > 0.85, name
+
+
+@by_name
+def test_penalties_are_paid_by_every_discriminator_when_they_are_due(game):
+    played = engine(game.but(penalties=(R1(gamma=0.5, every=2),)), 4)
+    first, second = played.step(), played.step()
+    judges = [name for name in played.players if name.startswith("discriminator")]
+    paid = {f"discriminator/r1{name.removeprefix('discriminator')}" for name in judges}
+    assert paid <= set(first)
+    assert not paid & set(second)
+    assert all(first[name] > 0 for name in paid)
 
 
 def test_what_returns_costs_nothing_where_both_ways_undo_each_other():

@@ -231,7 +231,7 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str], Callable[[Path, int], Found
     "facades": (
         ("facades",),
         ["--task", "translation", "--size", "128", "--direction", "BtoA"],
-        evaluated(("psnr", "perceptual-distance", "kid"), "facades, 128x128"),
+        evaluated(("l1-distance", "psnr", "perceptual-distance", "kid"), "facades, 128x128"),
     ),
 }  # fmt: skip
 

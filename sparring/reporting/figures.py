@@ -19,6 +19,7 @@ _UNITS = {
     "membership-auc": "chance (.5 is fair)",
     "membership-tpr": "share of training items (.01 is fair)",
     "psnr": "dB",
+    "l1": "levels of 255",
     "sharpness": "ratio to real items",
     **dict.fromkeys(("marginal-distance", "pair-distance"), "distance, 0 to 1"),
     **dict.fromkeys(("autocorrelation", "cross-correlation"), "difference of correlations"),

@@ -6,6 +6,7 @@ import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from sparring.metrics import Evidence
+from sparring.metrics.l1_distance import L1Distance
 from sparring.metrics.psnr import HIGHEST, Psnr
 from sparring.metrics.ssim import Ssim
 
@@ -51,7 +52,7 @@ def test_a_crop_is_the_same_as_smaller_pictures():
     truth = pictures()
     made = noisy(truth, 0.1)
     inside = [side[:, 3:-3, 3:-3] for side in (made, truth)]
-    for metric in (Psnr, Ssim):
+    for metric in (Psnr, Ssim, L1Distance):
         assert list(metric(crop=3)(*beside(made, truth)).values()) == list(metric()(*beside(*inside)).values())
 
 
@@ -60,6 +61,7 @@ def test_luma_is_that_of_the_studio_range():
     made = truth.copy()
     made[..., 1] = 255  # green: a luma of 16 + 128.553
     assert Psnr(channels="y")(*beside(made, truth))["psnr-y"].value == pytest.approx(20 * np.log10(255 / 128.553))
+    assert L1Distance(channels="y")(*beside(made, truth))["l1-y"].value == pytest.approx(128.553)
     grey = pictures(channels=1)
     assert list(Ssim(channels="y")(*beside(noisy(grey, 0.1), grey)).values()) == list(
         Ssim()(*beside(noisy(grey, 0.1), grey)).values()
@@ -68,9 +70,11 @@ def test_luma_is_that_of_the_studio_range():
 
 def test_a_known_error_has_a_known_ratio_at_either_depth():
     for kind, step in ((np.uint8, 5), (np.uint16, 5 * 257)):
-        truth = np.full((3, 12, 12, 1), 1000 if kind == np.uint16 else 40, kind)
+        truth = np.full((3, 12, 12, 1), 2000 if kind == np.uint16 else 40, kind)
         found = Psnr()(*beside(truth + kind(step), truth))["psnr"]
         assert found.value == pytest.approx(20 * np.log10(255 / 5))
+        assert L1Distance()(*beside(truth + kind(step), truth))["l1"].value == pytest.approx(5)
+        assert L1Distance()(*beside(truth - kind(step), truth))["l1"].value == pytest.approx(5)
 
 
 def test_equal_pictures_are_perfect_and_worse_ones_score_lower():

@@ -1,7 +1,7 @@
 """Comparison: several runs by the same features, against the same held-back items, and which differences are real."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sparring.bench import MOST
 from sparring.best import best_of
 from sparring.codec import outlined, splits_of
 from sparring.counts import Entrants, told
@@ -309,6 +310,9 @@ class _Bench:
         differences: list[Difference] = []
         asked: dict[str, Entrants] = {}
         learned = self.side(self.train)
+        if any(metric.paired for metric in self.jury.metrics):
+            # What a metric learns from is what an evaluation gives it, else a number of that name were another.
+            learned = replace(learned, whole=take(self.material, self.material.splits.train, MOST).items)
         first, *rest = made
         whole = Entrants(made[first], self.held, {run: made[run] for run in rest})
         for metric in self.jury.metrics:

@@ -129,7 +129,7 @@ def _picture_task(facts: Facts, recipe: str, *, paired: bool, game: Game | None 
     _needs_pictures(facts, recipe)
     task = kind.from_json({"part": kind.name})
     game = game or task.game
-    if not isinstance(game, Paired) or game.adversary:
+    if "penalties" in type(game).model_fields and getattr(game, "adversary", 1):
         # A verdict is the mean over patches of 8x8 pixels, and its gradient so many times smaller than that of one.
         game = game.but(penalties=(R1(gamma=0.1 * max(1.0, facts.shape[1] * facts.shape[2] / 8**2)),))
     return task.but(game=game)

@@ -104,6 +104,8 @@ def test_runs_of_a_restoration_are_compared_picture_by_picture(mended, tmp_path,
     assert difference["real"]
     assert difference["number"]["low"] > 0
     assert {"psnr", "ssim"} <= set(told["metrics"])
+    (alone,) = load(mended[1]).evaluate(metrics=["perceptual-distance"]).rows
+    assert told["metrics"]["perceptual[learned]"][second]["value"] == pytest.approx(alone.value)
     with Image.open(picture) as sheet:
         sheet.load()
     assert compare(mended) == compare(mended)

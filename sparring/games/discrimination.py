@@ -1,7 +1,7 @@
 """A discriminator's turn as the games of pictures share it: the loss of both sides, and what penalties add."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from torch import Tensor, nn
@@ -64,10 +64,12 @@ class Discrimination:
         real_scores, fake_scores = judge(real, condition), judge(fake, condition)
         target = truth(fake_scores) if truth else None
         terms: Terms = {f"discriminator{self.which}": self.loss.discriminator(real_scores, fake_scores, target)}
+        # Discriminators of one turn draw each their own numbers.
+        noise = replace(play.noise, key=(*play.noise.key, self.which)) if self.which else play.noise
         for penalty in self.penalties:
             name = f"{penalty.name}{self.which}"
             memory = remembered(play, name)
-            look = Look(real, fake, real_scores, fake_scores, lambda x: judge(x, condition), play.noise, memory)
+            look = Look(real, fake, real_scores, fake_scores, lambda x: judge(x, condition), noise, memory)
             terms[name] = penalty(look, play.progress) * penalty.interval
         return terms
 

@@ -46,12 +46,19 @@ class PerceptualDistance(Metric):
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Every picture needs its truth."""
-        return pair_fault(fake, "rgb", 0)
+        fault = pair_fault(fake, "rgb", 0)
+        if fault or self.weights is not None or self.network != "learned":
+            return fault
+        shape, learned = fake.items.shape[1:], train.items.shape[1:]
+        if not len(train) or len(learned) != 3 or learned[2] != shape[2]:
+            return f"there are no training pictures of {shape[2]} channels for its network to learn from"
+        return None if min(learned[:2]) > 1 else "the training pictures are too small for its network to learn from"
 
     def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
         assert fake.truth is not None
         if self.weights is None and self.network == "learned":
-            network, name = train.once("perceptual-distance", lambda: learned_network(train.items)), "learned"
+            learned = train.items if train.whole is None else train.whole
+            network, name = train.once("perceptual-distance", lambda: learned_network(learned)), "learned"
         else:
             network = feature_network(fake.items.shape[3], self.weights)
             name = "random-filters" if self.weights is None else "vgg"

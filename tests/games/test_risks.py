@@ -56,6 +56,8 @@ SOUND = [
     (Paired(network=Plain(width=4, depth=2, judge=LOOSE), loss=W, adversary=0), PAIR),
     (Cycle(network=Plain(width=4, depth=2, judge=TIGHT), loss=W), PAIR),
     (Contrastive(judge=TIGHT, loss=W), PAIR),
+    (Cycle(network=Plain(width=4, depth=2, judge=LOOSE), loss=W, penalties=(R1(),)), PAIR),
+    (Contrastive(judge=LOOSE, loss=W, penalties=(R1(),)), PAIR),
     (Vae(beta=0.1), PICTURE),
 ]
 

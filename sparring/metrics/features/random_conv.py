@@ -20,6 +20,8 @@ from sparring.randomness import derive, stream
 
 _KERNEL = 5
 _FLAT = 1e-6
+_EVEN = 1e-3
+"""Spread of a channel's mean or skewness that is none: a cube root makes much of what rounding left."""
 
 
 class RandomConv(Features):
@@ -71,7 +73,7 @@ class RandomFilters(nn.Module):
 
     def __init__(self, part: RandomConv, channels: int):
         super().__init__()
-        self.scales, self.size = part.scales, part.size
+        self.scales, self.size, self.channels = part.scales, part.size, channels
         width = part.filters
         self.register_buffer("first", _orthogonal(width, channels, part.draw, "first"))
         self.register_buffer("second", _orthogonal(2 * width, width, part.draw, "second"))
@@ -83,7 +85,9 @@ class RandomFilters(nn.Module):
         """Takes the features of real pictures, ``(n, d)``, for zero mean and unit variance."""
         spread = features.std(0)
         self.get_buffer("mean").copy_(torch.from_numpy(features.mean(0)))
-        self.get_buffer("spread").copy_(torch.from_numpy(np.where(spread > _FLAT, spread, 1.0)))
+        least = np.full(len(spread), _FLAT)
+        least[: 2 * self.channels] = _EVEN
+        self.get_buffer("spread").copy_(torch.from_numpy(np.where(spread > least, spread, 1.0)))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, None]:
         height, width = (min(side, self.size) for side in pictures.shape[2:])
@@ -112,10 +116,10 @@ def _halved(view: Tensor) -> Tensor:
 
 def _signed(view: Tensor) -> Tensor:
     """Mean, and cube root of the third central moment, of each channel."""
-    flat = view.flatten(2)
+    flat = view.flatten(2).double()
     mean = flat.mean(2, keepdim=True)
     third = (flat - mean).pow(3).mean(2)
-    return torch.cat([mean[..., 0], third.sign() * third.abs().pow(1 / 3)], 1)
+    return torch.cat([mean[..., 0], third.sign() * third.abs().pow(1 / 3)], 1).to(view.dtype)
 
 
 def _statistics(view: Tensor) -> Tensor:

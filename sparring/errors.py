@@ -55,7 +55,7 @@ class Divergence(TrainingError):
     """A loss or a gradient is not finite."""
 
 
-_LISTED = 40
+_LISTED = 60
 """Choices beyond which only the nearest are named."""
 
 
@@ -67,7 +67,7 @@ def choices(wrong: str, noun: str, there_are: list[str]) -> str:
     hint = f" (did you mean '{near[0]}'?)" if near else ""
     shown = sorted(there_are)
     if len(shown) > _LISTED:
-        shown = sorted(difflib.get_close_matches(wrong, there_are, n=_LISTED // 4, cutoff=0))
+        shown = sorted(difflib.get_close_matches(wrong, there_are, n=_NEAREST, cutoff=0))
         shown.append(f"and {len(there_are) - len(shown)} more")
     listed = ", ".join(shown) or "none"
     said = wrong if len(wrong) <= 80 else f"{wrong[:77]}..."

@@ -55,8 +55,8 @@ class Divergence(TrainingError):
     """A loss or a gradient is not finite."""
 
 
-_LISTED = 60
-"""Choices beyond which only the nearest are named."""
+_LISTED, _NEAREST = 60, 10
+"""Choices beyond which only so many, the nearest, are named."""
 
 
 def choices(wrong: str, noun: str, there_are: list[str]) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sparring.losses import AdversarialLoss
 from sparring.networks.layers import spectral
 from sparring.part import Part
+from sparring.penalties import Penalty
 from sparring.randomness import Noise
 from sparring.types import Batch, DataSpec, Samples, Scores, Terms
 
@@ -125,20 +126,20 @@ class Game(Part):
         """The discriminator's verdict on items, without augmentation."""
 
 
-def unbounded(loss: AdversarialLoss, judge: Callable[[], nn.Module], setting: str) -> Sequence[str]:
+def unbounded(loss: AdversarialLoss, judge: Callable[[], nn.Module], penalties: Sequence[Penalty]) -> Sequence[str]:
     """The risk of a game in which neither a penalty nor a constraint bounds the slope of its discriminator.
 
     Args:
         loss: the adversarial loss.
         judge: builds the discriminator, whose spectral norm would do it.
-        setting: what bounds it.
+        penalties: on the discriminator, one of which may do it.
     """
-    if not loss.unbounded:
+    if not loss.unbounded or any(penalty.bounds_slope() for penalty in penalties):
         return ()
     with torch.random.fork_rng(devices=[]):
         bounded = spectral(judge())
     lacks = f"the loss {loss.name} without a penalty, constraint or spectral norm that bounds the discriminator's slope"
-    return () if bounded else (f"{lacks}: {loss.unbounded}; add --set {setting}",)
+    return () if bounded else (f"{lacks}: {loss.unbounded}; add --set penalties={loss.bounded_by}",)
 
 
 @runtime_checkable

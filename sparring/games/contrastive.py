@@ -1,7 +1,6 @@
 """The one-sided unpaired game of Park et al. 2020 (CUT): a patch must be more like its own origin than like others."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from pydantic import Field
@@ -38,9 +37,8 @@ class Contrastive(Game):
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
         loose = "contrast = 0: nothing ties what is made to what was given; give --set game.contrast=1"
-        bounded = any(penalty.bounds_slope() for penalty in self.penalties)
-        judge = unbounded(self.loss, lambda: self.judge.discriminator(DataSpec(spec.shape)), "penalties=r1")
-        return [*([] if bounded else judge), *([] if self.contrast else [loose])]
+        judge = unbounded(self.loss, lambda: self.judge.discriminator(DataSpec(spec.shape)), self.penalties)
+        return [*judge, *([] if self.contrast else [loose])]
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         if spec.given != spec.shape:
@@ -61,8 +59,7 @@ class Contrastive(Game):
         return ("generator",)
 
     def turns(self, step: int) -> Sequence[Turn]:
-        terms = partial(self._discriminate, discrimination=Discrimination.of(self, step))
-        judge = Turn("discriminator", ("discriminator",), terms)
+        judge = Turn("discriminator", ("discriminator",), self._discriminate)
         return [judge, Turn("generator", ("generator", "head"), self._generate, counts=True)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
@@ -75,10 +72,10 @@ class Contrastive(Game):
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         return players["discriminator"](batch.target)
 
-    def _discriminate(self, play: Play, discrimination: Discrimination) -> Terms:
+    def _discriminate(self, play: Play) -> Terms:
         with torch.no_grad():
             fake = precise(play.players["generator"](None, play.batch.condition).value)
-        return discrimination(play, play.batch.target, fake)
+        return Discrimination(self.loss, self.penalties)(play, play.batch.target, fake)
 
     def _generate(self, play: Play) -> Terms:
         given, wanted = play.batch.condition, play.batch.target

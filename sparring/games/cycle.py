@@ -5,7 +5,6 @@ the given picture comes back perfectly from the start, and stays there where the
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from pydantic import Field
@@ -40,9 +39,8 @@ class Cycle(Game):
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
         loose = "cycle = 0: nothing ties what is made to what was given; give --set game.cycle=10"
-        bounded = any(penalty.bounds_slope() for penalty in self.penalties)
-        judge = unbounded(self.loss, lambda: self.network.discriminator(_alone(spec)), "penalties=r1")
-        return [*([] if bounded else judge), *([] if self.cycle else [loose])]
+        judge = unbounded(self.loss, lambda: self.network.discriminator(_alone(spec)), self.penalties)
+        return [*judge, *([] if self.cycle else [loose])]
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         there = spec
@@ -62,7 +60,7 @@ class Cycle(Game):
         judges = ("discriminator", "discriminator-back")
         makers = ("generator", "back")
         return [
-            Turn("discriminator", judges, partial(self._discriminate, step=step)),
+            Turn("discriminator", judges, self._discriminate),
             Turn("generator", makers, self._generate, counts=True),
         ]
 
@@ -76,13 +74,13 @@ class Cycle(Game):
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         return players["discriminator"](batch.target)
 
-    def _discriminate(self, play: Play, step: int) -> Terms:
+    def _discriminate(self, play: Play) -> Terms:
         first, second = _domains(play.batch)
         with torch.no_grad():
             there, back = _made(play, "generator", first), _made(play, "back", second)
         return {
-            **Discrimination.of(self, step)(play, second, there),
-            **Discrimination.of(self, step, _BACK)(play, first, back),
+            **Discrimination(self.loss, self.penalties)(play, second, there),
+            **Discrimination(self.loss, self.penalties, _BACK)(play, first, back),
         }
 
     def _generate(self, play: Play) -> Terms:

@@ -1,25 +1,35 @@
-"""A discriminator's turn as the games of pictures share it: the loss of both sides, and what penalties add."""
+"""What a discriminator's turn minimises: the loss of both sides, and what penalties add when they are due."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
 from sparring.games import Play
 from sparring.losses import AdversarialLoss
 from sparring.penalties import Look, Penalty
-from sparring.types import Terms
+from sparring.types import Scores, Terms
 
 
-def memories(penalties: Sequence[Penalty], which: str = "") -> dict[str, nn.Module]:
-    """The modules in which the penalties of one discriminator remember, by the names that players have.
+class Remembering(Protocol):
+    """A part that keeps something from step to step, such as a penalty or a view."""
+
+    name: ClassVar[str]
+
+    def memory(self) -> nn.Module | None:
+        """The module in which it does, if any."""
+        ...
+
+
+def memories(parts: Iterable[Remembering], which: str = "") -> dict[str, nn.Module]:
+    """The modules in which parts of a discriminator remember, by the names that players have.
 
     Args:
-        penalties: of the discriminator.
-        which: what tells its names from those of another, ``"-back"``.
+        parts: of one discriminator.
+        which: what tells their names from those of another's, ``"-back"``.
     """
-    found = {f"memory-{penalty.name}{which}": penalty.memory() for penalty in penalties}
+    found = {f"memory-{part.name}{which}": part.memory() for part in parts}
     return {name: memory for name, memory in found.items() if memory is not None}
 
 
@@ -28,13 +38,34 @@ def remembered(play: Play, name: str) -> nn.Module | None:
     return play.players[f"memory-{name}"] if f"memory-{name}" in play.players else None
 
 
+def due(penalties: Iterable[Penalty], step: int) -> list[Penalty]:
+    """The penalties that are taken in this step."""
+    return [penalty for penalty in penalties if step % penalty.interval == 0]
+
+
+def paid(play: Play, penalties: Iterable[Penalty], look: Look, which: str = "") -> Terms:
+    """Each penalty that is due, by its name, times the steps since it was last taken.
+
+    Args:
+        play: the turn.
+        penalties: those that are due.
+        look: what the discriminator saw and said; each penalty has its own memory in it.
+        which: what follows the names of terms and memories, where there are several discriminators.
+    """
+    return {
+        f"{penalty.name}{which}": penalty.interval
+        * penalty(replace(look, memory=remembered(play, f"{penalty.name}{which}")), play.progress)
+        for penalty in penalties
+    }
+
+
 @dataclass(frozen=True)
 class Discrimination:
-    """What a discriminator minimises: its loss, and each penalty times the steps since it was last taken.
+    """The terms of a discriminator of pictures, which sees both sides as they are, beside what was given.
 
     Attributes:
         loss: the adversarial loss.
-        penalties: those that are due.
+        penalties: on this discriminator.
         which: what follows the names of the player and of the terms, where there are several discriminators.
     """
 
@@ -42,43 +73,30 @@ class Discrimination:
     penalties: Sequence[Penalty] = ()
     which: str = ""
 
-    @classmethod
-    def of(cls, game: "Penalised", step: int, which: str = "") -> Self:
-        """That of a game in this step."""
-        return cls(game.loss, [penalty for penalty in game.penalties if step % penalty.interval == 0], which)
-
-    def __call__(self, play: Play, real: Tensor, fake: Tensor, *, condition=None, truth=None) -> Terms:
-        """The terms.
+    def __call__(
+        self,
+        play: Play,
+        real: Tensor,
+        fake: Tensor,
+        condition: Tensor | None = None,
+        truth: Callable[[Scores], Scores | None] | None = None,
+    ) -> Terms:
+        """The loss under the discriminator's name, and the penalties that are due.
 
         Args:
             play: the turn.
             real: real pictures, ``(n, c, h, w)``.
             fake: generated ones.
             condition: what the discriminator is shown beside both sides, or None.
-            truth: gives, for the scores of the generated side, what is true there, or None as it does itself where all
-                of it is false.
+            truth: gives, for the scores of the generated side, the share of each that is real; None, or where it gives
+                None: nothing is.
         """
-        judge = play.players[f"discriminator{self.which}"]
-        differentiates = any(penalty.differentiates for penalty in self.penalties)
+        player, penalties = f"discriminator{self.which}", due(self.penalties, play.step)
+        judge, differentiates = play.players[player], any(penalty.differentiates for penalty in penalties)
         real, fake = (side.detach().requires_grad_(differentiates) for side in (real, fake))
         real_scores, fake_scores = judge(real, condition), judge(fake, condition)
-        target = truth(fake_scores) if truth else None
-        terms: Terms = {f"discriminator{self.which}": self.loss.discriminator(real_scores, fake_scores, target)}
+        loss = self.loss.discriminator(real_scores, fake_scores, truth(fake_scores) if truth else None)
         # Discriminators of one turn draw each their own numbers.
         noise = replace(play.noise, key=(*play.noise.key, self.which)) if self.which else play.noise
-        for penalty in self.penalties:
-            name = f"{penalty.name}{self.which}"
-            memory = remembered(play, name)
-            look = Look(real, fake, real_scores, fake_scores, lambda x: judge(x, condition), noise, memory)
-            terms[name] = penalty(look, play.progress) * penalty.interval
-        return terms
-
-
-class Penalised(Protocol):
-    """A game whose discriminator pays penalties."""
-
-    @property
-    def loss(self) -> AdversarialLoss: ...
-
-    @property
-    def penalties(self) -> Sequence[Penalty]: ...
+        look = Look(real, fake, real_scores, fake_scores, lambda items: judge(items, condition), noise)
+        return {player: loss, **paid(play, penalties, look, self.which)}

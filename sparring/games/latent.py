@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 
 from sparring.agreement import Agreement
 from sparring.games import Game, Play, Turn, unbounded
+from sparring.games.discrimination import due, memories, paid, remembered
 from sparring.losses import AdversarialLoss, NonSaturating
 from sparring.networks import Architecture
 from sparring.networks.layers import compares
@@ -58,10 +59,8 @@ class Latent(Game):
         return self
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
-        if self.constraints or any(penalty.bounds_slope() for penalty in self.penalties):
-            return ()
-        setting = f"penalties={self.loss.bounded_by}"
-        return unbounded(self.loss, lambda: self.network.discriminator(self._seen(spec)), setting)
+        judge = self.network.discriminator
+        return () if self.constraints else unbounded(self.loss, lambda: judge(self._seen(spec)), self.penalties)
 
     def _seen(self, spec: DataSpec) -> DataSpec:
         """What the discriminator sees of an item, through the views."""
@@ -74,22 +73,13 @@ class Latent(Game):
             "generator": self.network.generator(spec, self.latent + self.codes),
             "discriminator": self.network.discriminator(self._seen(spec)),
         }
-        for holder in (*self.views, *self.penalties):
-            memory = holder.memory()
-            if memory is not None:
-                players[f"memory-{holder.name}"] = memory
-        return nn.ModuleDict(players)
+        return nn.ModuleDict(players | memories((*self.views, *self.penalties)))
 
     def averaged(self) -> tuple[str, ...]:
         return ("generator",)
 
     def turns(self, step: int) -> Sequence[Turn]:
-        lazy = [p for p in self.penalties if step % p.interval == 0]
-
-        def discriminate(play: Play) -> Terms:
-            return self._discriminate(play, lazy)
-
-        judge = Turn("discriminator", ("discriminator",), discriminate, counts=True, after=self._constrain)
+        judge = Turn("discriminator", ("discriminator",), self._discriminate, counts=True, after=self._constrain)
         return [judge] * self.discriminator_steps + [Turn("generator", ("generator",), self._generate)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
@@ -150,11 +140,12 @@ class Latent(Game):
         """What the discriminator sees of items and of their conditions."""
         condition = play.batch.condition
         for view in self.views:
-            memory = play.players[f"memory-{view.name}"] if f"memory-{view.name}" in play.players else None
-            items, condition = view(items, condition, Sight(play.noise, name, play.progress, memory))
+            sight = Sight(play.noise, name, play.progress, remembered(play, view.name))
+            items, condition = view(items, condition, sight)
         return items, condition
 
-    def _discriminate(self, play: Play, penalties: Sequence[Penalty]) -> Terms:
+    def _discriminate(self, play: Play) -> Terms:
+        penalties = due(self.penalties, play.step)
         with torch.no_grad():
             fake = precise(play.players["generator"](self._latents(play), play.batch.condition).value)
         differentiates = any(p.differentiates for p in penalties)
@@ -164,11 +155,9 @@ class Latent(Game):
             real_scores, fake_scores = self._see(play, real, "real"), self._see(play, fake, "fake")
         else:
             real_scores, fake_scores = self._see_both(play, real, fake)
-        terms: Terms = {"discriminator": self.loss.discriminator(real_scores, fake_scores)}
-        for penalty in penalties:
-            memory = play.players[f"memory-{penalty.name}"] if f"memory-{penalty.name}" in play.players else None
-            look = Look(real, fake, real_scores, fake_scores, lambda x: self._see(play, x, "again"), play.noise, memory)
-            terms[penalty.name] = penalty(look, play.progress) * penalty.interval
+        loss = self.loss.discriminator(real_scores, fake_scores)
+        look = Look(real, fake, real_scores, fake_scores, lambda items: self._see(play, items, "again"), play.noise)
+        terms = {"discriminator": loss, **paid(play, penalties, look)}
         self._adapt(play, real_scores, fake_scores)
         return terms
 

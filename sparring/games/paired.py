@@ -55,10 +55,8 @@ class Paired(Game):
     latent: int = Field(default=0, ge=0, description="width of a latent vector beside the given picture; 0: none")
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
-        if not self.adversary or any(penalty.bounds_slope() for penalty in self.penalties):
-            return ()
-        setting = f"penalties={self.loss.bounded_by}"
-        return unbounded(self.loss, lambda: self.network.discriminator(spec), setting)
+        judge = self.network.discriminator
+        return unbounded(self.loss, lambda: judge(spec), self.penalties) if self.adversary else ()
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         players = {"generator": self.network.generator(spec, self.latent)}
@@ -79,8 +77,7 @@ class Paired(Game):
         lessons = [_turn(term, lesson) for term in self.terms if (lesson := term.lesson()) is not None]
         if not self.adversary:
             return [*lessons, generate]
-        terms = partial(self._discriminate, discrimination=Discrimination.of(self, step))
-        judge = Turn("discriminator", ("discriminator",), terms, when=self._joined)
+        judge = Turn("discriminator", ("discriminator",), self._discriminate, when=self._joined)
         return [*lessons, judge, generate]
 
     def _joined(self, progress: float) -> bool:
@@ -105,14 +102,14 @@ class Paired(Game):
         """From 0 to 1 after the pixel phase: nothing is to be learned from a discriminator that knows nothing yet."""
         return min(1.0, (progress - self.warm) / (_GROWING * (1 - self.warm)))
 
-    def _discriminate(self, play: Play, discrimination: Discrimination) -> Terms:
+    def _discriminate(self, play: Play) -> Terms:
         batch = play.batch
         with torch.no_grad():
             fake = _pasted(self._made(play), batch)
         # A relativistic loss holds whole sides against each other and takes no target per location.
         local = self.local and not self.loss.relativistic
         truth = partial(_truth, mask=batch.mask) if local else None
-        return discrimination(play, batch.target, fake, condition=batch.condition, truth=truth)
+        return Discrimination(self.loss, self.penalties)(play, batch.target, fake, batch.condition, truth)
 
     def _generate(self, play: Play) -> Terms:
         raw, batch = self._made(play), play.batch

@@ -121,6 +121,19 @@ def test_the_discriminators_of_a_cycle_remember_each_their_own_side():
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
+def test_the_discriminators_of_a_cycle_draw_each_their_own_numbers(monkeypatch):
+    drawn = []
+
+    def taken(self, look, progress):
+        drawn.append(look.noise.uniform("test"))
+        return torch.zeros(())
+
+    monkeypatch.setattr(R1, "__call__", taken)
+    engine(GAMES[0].but(penalties=(R1(),)), 2).step()
+    one, other = drawn
+    assert not torch.equal(one, other)
+
+
 def test_what_returns_costs_nothing_where_both_ways_undo_each_other():
     played = engine(GAMES[0], 2)
     for name in ("generator", "back"):  # residual networks that begin as the identity

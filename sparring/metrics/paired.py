@@ -1,18 +1,60 @@
 """What metrics of a picture beside its truth share: which channels are compared, and how much of the border is not."""
 
-from typing import Literal
+from abc import abstractmethod
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
-from sparring.metrics import Evidence
+from sparring.metrics import Better, Evidence, Metric, Reading
 from sparring.metrics.features import picture_fault
+from sparring.metrics.intervals import around, standard_error
 
 Channels = Literal["rgb", "y"]
 """All channels as they are, or the luma of ITU-R BT.601 in its studio range, as super-resolution is judged."""
 
 _LUMA = np.array([65.481, 128.553, 24.966])
 _CHUNK = 64
+
+
+class Pixelwise(Metric):
+    """A number of each picture beside its truth, in levels of 0 to 255: the mean over pictures.
+
+    Attributes:
+        number: how the mean is called; that of the luma alone has ``-y`` behind it.
+        within: its least and its greatest value.
+        better: whether lower or higher values are better.
+    """
+
+    featured: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
+    depends_on_count: ClassVar[bool] = False
+    paired: ClassVar[bool] = True
+    number: ClassVar[str]
+    within: ClassVar[tuple[float, float]]
+    better: ClassVar[Better]
+
+    channels: Channels = Field(default="rgb", description="rgb: all channels as they are; y: luma alone")
+    crop: int = Field(default=0, ge=0, le=1024, description="pixels of the border that are left out on every side")
+
+    @abstractmethod
+    def each(self, made: Float[np.ndarray, "n h w c"], truth: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
+        """The number of each picture; float64, 255 is the greatest value."""
+
+    def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
+        """Every picture needs its truth."""
+        return pair_fault(fake, self.channels, self.crop)
+
+    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
+        assert fake.truth is not None
+        each = []
+        for rows in chunks(len(fake)):
+            sides = (np.asarray(side[rows]) for side in (fake.items, fake.truth))
+            each.append(self.each(*(compared(side, self.channels, self.crop) for side in sides)))
+        found = np.concatenate(each)
+        name = f"{self.number}-y" if self.channels == "y" else self.number
+        return {name: around(float(found.mean()), standard_error(found), within=self.within, better=self.better)}
 
 
 def pair_fault(side: Evidence, channels: Channels, crop: int) -> str | None:

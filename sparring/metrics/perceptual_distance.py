@@ -72,8 +72,12 @@ def learned_network(pictures: Items, seed: int = 0) -> nn.Module:
     """A small network that learned from these pictures, by crops, in which way one was spoiled.
 
     Args:
-        pictures: ``(n, h, w, c)``, uint8 or uint16.
+        pictures: ``(n, h, w, c)``, uint8 or uint16, at least 2 by 2 pixels.
         seed: of its weights and lessons.
+
+    Returns:
+        A network that gives features of unit length at each place, shallow to deep, of pictures in [-1, 1]; it learns
+        no more.
     """
     draws = np.random.Generator(np.random.Philox(key=derive(seed, "perceptual-distance")))
     with torch.random.fork_rng(devices=[]):

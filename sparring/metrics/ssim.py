@@ -5,13 +5,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import around, standard_error
-from sparring.metrics.paired import Channels, chunks, compared, pair_fault
+from sparring.metrics import Better, Evidence
+from sparring.metrics.paired import Pixelwise
 
 WINDOW = 11
 """Pixels of a side of the Gaussian window, whose standard deviation is 1.5 pixels."""
@@ -19,25 +17,21 @@ _SPREAD = 1.5
 _MEAN, _CONTRAST = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
-class Ssim(Metric):
+class Ssim(Pixelwise):
     """Similarity of means, contrast and structure under a sliding window: the mean over pictures, 1 where equal."""
 
-    featured: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 2
-    depends_on_count: ClassVar[bool] = False
-    paired: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "Gaussian window of 11 pixels and standard deviation 1.5, only where it lies wholly inside, population "
         "covariances, K1 = .01, K2 = .03, mean over channels and pictures; interval: normal, pictures drawn anew"
     )
-
-    channels: Channels = Field(default="rgb", description="rgb: all channels as they are; y: luma alone")
-    crop: int = Field(default=0, ge=0, le=1024, description="pixels of the border that are left out on every side")
+    number: ClassVar[str] = "ssim"
+    within: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    better: ClassVar[Better] = "higher"
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Every picture needs its truth and must be as large as the window."""
-        fault = pair_fault(fake, self.channels, self.crop)
+        fault = super().refusal(train, test, fake)
         if fault:
             return fault
         height, width = (side - 2 * self.crop for side in fake.items.shape[1:3])
@@ -47,17 +41,8 @@ class Ssim(Metric):
             else None
         )
 
-    def __call__(self, train: Evidence, test: Evidence, fake: Evidence) -> dict[str, Reading]:
-        assert fake.truth is not None
-        found = [
-            similarities(
-                *(compared(np.asarray(side[rows]), self.channels, self.crop) for side in (fake.items, fake.truth))
-            )
-            for rows in chunks(len(fake))
-        ]
-        each = np.concatenate(found)
-        name = "ssim-y" if self.channels == "y" else "ssim"
-        return {name: around(float(each.mean()), standard_error(each), within=(-1.0, 1.0), better="higher")}
+    def each(self, made: Float[np.ndarray, "n h w c"], truth: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
+        return similarities(made, truth)
 
 
 def similarities(made: Float[np.ndarray, "n h w c"], truth: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:

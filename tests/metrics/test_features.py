@@ -57,6 +57,13 @@ def test_training_free_features_tell_a_negative_from_its_picture(brightness):
     assert apart > 10 * chance
 
 
+def test_pictures_as_light_as_dark_have_no_skewness_that_rounding_could_make_much_of():
+    source = np.random.default_rng(0)
+    halves = np.repeat([64, 191], 70 * 35).astype(np.uint8)
+    pictures = np.stack([source.permutation(halves).reshape(70, 70, 1) for _ in range(40)])
+    assert np.abs(RandomConv(size=128).fit(pictures[:20], None, 0)(pictures[20:])[:, :2]).max() < 1e-3
+
+
 def test_eight_and_sixteen_bits_of_the_same_picture_are_the_same_numbers():
     eight = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     assert np.allclose(as_tensor(eight), as_tensor(eight.astype(np.uint16) * 257), atol=1e-6)

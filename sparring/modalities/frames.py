@@ -20,6 +20,9 @@ Series = Any
 
 OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 """The end of a time in text: its offset from UTC."""
+_FRACTION = re.compile(r"%(\d)f")
+"""In a form, the digits of a second's fraction as they are written; strftime would write six."""
+_DIGITS = re.compile(r"\.(\d+)")
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
@@ -180,9 +183,12 @@ def _words_of_truth(texts: Series) -> str:
 
 
 def _written(texts: Series) -> str:
-    """The strftime form of texts that are dates; their offset from UTC as it is written, which strftime would not."""
+    """The form of texts that are dates, strftime's but for what that would write otherwise: fractions and offsets."""
     words = [str(word).strip() for word in texts.dropna()]
     form = date_form(words) or ""
+    if "%f" in form:
+        digits = max(len(_DIGITS.findall(word)[-1]) for word in words)
+        form = form.replace("%f", f"%{digits}f")
     offset = OFFSET.search(words[0])
     if not form.endswith("%z") or offset is None:
         return form
@@ -196,9 +202,18 @@ def as_text(column: Series, form: str) -> Series:
     if form == COMMA:
         return column.astype(object).map(lambda number: str(number).replace(".", COMMA), na_action="ignore")
     if column.dtype.kind == "M":
-        return column.dt.strftime(form)
+        return _as_dates(column, form)
     yes, no = form.split("|")
     return column.astype(object).map({True: yes, False: no}, na_action="ignore")
+
+
+def _as_dates(column: Series, form: str) -> Series:
+    fraction = _FRACTION.search(form)
+    if fraction is None:
+        return column.dt.strftime(form)
+    head, tail, digits = form[: fraction.start()], form[fraction.end() :], int(fraction[1])
+    shares = (column.dt.microsecond * 1000 + column.dt.nanosecond) // 10 ** (9 - digits)
+    return column.dt.strftime(head) + shares.map(lambda share: f"{share:0{digits}.0f}", na_action="ignore") + tail
 
 
 def date_form(words: list[str]) -> str | None:

@@ -444,6 +444,23 @@ def test_times_with_an_offset_are_learned_and_written_with_it(tmp_path, offsets,
     assert pd.to_datetime(found[1:], utc=True).equals(pd.to_datetime(pd.Series(words)[1:], utc=True))
 
 
+@pytest.mark.parametrize("ending", ["{:03}", "{:06}", "{:01}", "{:03}Z"])
+def test_fractions_of_a_second_are_made_and_written_with_the_digits_of_the_data(tmp_path, ending):
+    digits = len(ending.format(0).rstrip("Z"))
+    words = [f"2021-05-{1 + n % 28:02}T09:{n % 60:02}:07.{ending.format(n * 137 % 10**digits)}" for n in range(80)]
+    frame = typed(pd.DataFrame({"at": [None, *words[1:]], "x": [str(n % 7) for n in range(80)]}, dtype="str"))
+    table = Table.fit(frame)
+    away = (table.decode(table.encode(frame))["at"] - frame["at"]).dropna()
+    assert len(away) == 79
+    assert away.abs().max() < pd.Timedelta(seconds=2)
+    made = table.decode(torch.randn(300, table.spec().shape[0], generator=torch.Generator().manual_seed(0)))
+    table.save(made, tmp_path / "rows.csv")
+    found = pd.read_csv(tmp_path / "rows.csv", dtype=str)["at"].dropna()
+    assert found.str.fullmatch(rf"2021-05-\d\dT\d\d:\d\d:\d\d\.\d{{{digits}}}Z?").all()
+    stamps = made["at"].dropna().dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
+    assert (stamps % 10 ** max(9 - max(digits, 3), 3) == 0).all()
+
+
 def test_times_in_a_zone_keep_it_over_the_hours_that_summer_time_skips_and_repeats():
     at = pd.Series(pd.date_range("2024-03-30", "2024-11-01", freq="h", tz="Europe/Berlin"))
     frame = pd.DataFrame({"at": at, "x": np.arange(len(at)) % 5})

@@ -26,7 +26,7 @@ _LEAST_WEIGHT = 0.005
 _FITTED = 10_000
 _INSIDE = 0.95
 """The outermost number of a mode, so that tanh reaches it."""
-_STEPS = (86400.0, 3600.0, 60.0, 1.0)
+_STEPS = (86400.0, 3600.0, 60.0, 1.0, 1e-3)
 _DIGITS = 12
 
 Values = Float[np.ndarray, " n"]
@@ -154,9 +154,10 @@ class Number(Column):
         """Numbers within the range and with the decimals of the data; dates as datetime64."""
         values = np.clip(values, self.low, self.high)
         if self.step:
-            whole = np.rint(values / self.step) * self.step
-            empty = np.isnan(whole)
-            stamps = (np.where(empty, 0, whole) * 1e9).astype(np.int64).astype("datetime64[ns]")
+            empty = np.isnan(values)
+            # Whole numbers, as seconds with a fraction would lie a little beside what is meant.
+            whole = np.rint(np.where(empty, 0, values) / self.step).astype(np.int64) * round(self.step * 1e9)
+            stamps = whole.astype("datetime64[ns]")
             stamps[empty] = np.datetime64("NaT")
             return stamps
         if self.decimals is None:
@@ -232,7 +233,7 @@ class Number(Column):
 
     def _said(self) -> str:
         if self.step:
-            digits = 10 if self.step >= _STEPS[0] else 19
+            digits = 10 if self.step >= 86400 else 19 if self.step >= 1 else 26
             first, last = (str(date)[:digits] for date in self.rounded(np.array([self.low, self.high])))
             return f"{first} to {last}"
         return f"{self.low:g}..{self.high:g}"
@@ -305,5 +306,6 @@ def _decimals(known: Values, kind: str) -> int | None:
 
 
 def _step(seconds: Values) -> float:
-    """The coarsest of day, hour, minute and second of which all dates are multiples; a microsecond where none is."""
-    return next((step for step in _STEPS if (seconds % step == 0).all()), 1e-6)
+    """The coarsest of day to millisecond of which all dates are multiples; a microsecond where none is."""
+    whole = np.rint(seconds * 1e6).astype(np.int64)
+    return next((step for step in _STEPS if (whole % round(step * 1e6) == 0).all()), 1e-6)

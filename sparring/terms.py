@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import cross_entropy, mse_loss
 
 from sparring.part import Part
 from sparring.perceptual import LearnedFeatures, feature_network
@@ -106,6 +106,23 @@ class Charbonnier(Term):
     def __call__(self, seen: Comparison) -> Scalar:
         difference = precise(seen.made) - precise(seen.target)
         return self.weight * _weighed((difference.square() + self.epsilon**2).sqrt(), seen.mask, self.hole)
+
+
+class Contrast(Term):
+    """Which target of the batch a made picture is nearest to: InfoNCE, van den Oord et al. 2018, eq. 4.
+
+    The score of a pair is its mean squared difference, negative, over the temperature. While a made picture is still
+    a blend of several targets, a pixel term hardly says to which it is to go; this one does. A batch of one has none.
+    """
+
+    weight: float = Field(default=1.0, ge=0, description="weight")
+    temperature: float = Field(default=0.1, gt=0, description="mean squared difference by which a score falls by 1")
+
+    def __call__(self, seen: Comparison) -> Scalar:
+        made, targets = precise(seen.made).flatten(1), precise(seen.target).flatten(1)
+        away = made.square().sum(1)[:, None] + targets.square().sum(1) - 2 * made @ targets.T
+        own = torch.arange(len(made), device=made.device)
+        return self.weight * cross_entropy(-away / (self.temperature * made.shape[1]), own)
 
 
 class FeatureMatching(Term):

@@ -5,7 +5,7 @@ from safetensors.torch import save_file
 
 from sparring.errors import RequestError
 from sparring.perceptual import WAYS, LearnedFeatures, feature_network
-from sparring.terms import L1, L2, Charbonnier, Comparison, FeatureMatching, Perceptual, Term
+from sparring.terms import L1, L2, Charbonnier, Comparison, Contrast, FeatureMatching, Perceptual, Term
 from sparring.types import DataSpec, Score
 
 
@@ -43,6 +43,22 @@ def test_charbonnier_is_near_to_l1_far_away_and_flat_at_zero():
     (gradient,) = torch.autograd.grad(same, made)
     assert same.item() == pytest.approx(1e-2, rel=1e-5)
     assert gradient.abs().max() == 0
+
+
+def test_contrast_is_the_cross_entropy_of_telling_the_own_target_by_its_squared_difference():
+    made, targets = pictures(0), pictures(1)
+    away = np.array([[np.square(m - t).mean() for t in targets.numpy()] for m in made.numpy()])
+    chances = np.exp(-away / 0.3)
+    expected = -np.log(np.diag(chances) / chances.sum(1)).mean()
+    assert Contrast(weight=2.0, temperature=0.3)(Comparison(made, targets)).item() == pytest.approx(2 * expected)
+    assert Contrast()(Comparison(made[:1], targets[:1])).item() == 0
+
+
+def test_contrast_tells_a_blend_to_which_of_two_targets_it_is_to_go():
+    targets = pictures(1)
+    made = targets.mean(0, keepdim=True).repeat(2, 1, 1, 1).requires_grad_()
+    (step,) = torch.autograd.grad(Contrast(temperature=10.0)(Comparison(made, targets)), made)
+    torch.testing.assert_close(-step[0] / step[0].norm(), (targets[0] - targets[1]) / (targets[0] - targets[1]).norm())
 
 
 def test_feature_matching_is_the_mean_over_layers_then_over_scales():

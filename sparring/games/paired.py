@@ -32,7 +32,7 @@ _MOST = 1e4
 
 
 class Paired(Game):
-    """A generator makes the counterpart of the given picture; the discriminator sees both."""
+    """A generator makes the counterpart of the given picture; the discriminator sees both, or the counterpart alone."""
 
     network: Architecture = Field(default=Unet(), description="the family of generator and discriminator")
     loss: AdversarialLoss = Field(default=NonSaturating(), description="the adversarial loss")
@@ -52,16 +52,21 @@ class Paired(Game):
         description="where there are holes, the discriminator's target is real at known places; not for "
         "relativistic losses",
     )
+    conditional: bool = Field(
+        default=True, description="the discriminator sees the given picture too; false: the counterpart alone"
+    )
     latent: int = Field(default=0, ge=0, description="width of a latent vector beside the given picture; 0: none")
 
     def risks(self, spec: DataSpec) -> Sequence[str]:
-        judge = self.network.discriminator
-        return unbounded(self.loss, lambda: judge(spec), self.penalties) if self.adversary else ()
+        return unbounded(self.loss, lambda: self._judge(spec), self.penalties) if self.adversary else ()
+
+    def _judge(self, spec: DataSpec) -> nn.Module:
+        return self.network.discriminator(spec if self.conditional else DataSpec(spec.shape))
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
         players = {"generator": self.network.generator(spec, self.latent)}
         if self.adversary:
-            players["discriminator"] = self.network.discriminator(spec)
+            players["discriminator"] = self._judge(spec)
             players |= memories(self.penalties)
         for term in self.terms:
             memory = term.memory(spec)
@@ -92,7 +97,11 @@ class Paired(Game):
         return players["generator"](latents, condition)
 
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
-        return players["discriminator"](batch.target, batch.condition)
+        return players["discriminator"](batch.target, self._shown(batch))
+
+    def _shown(self, batch: Batch) -> Tensor | None:
+        """What the discriminator sees beside a counterpart."""
+        return batch.condition if self.conditional else None
 
     def _made(self, play: Play) -> Tensor:
         latents = play.noise.normal("latent", self.latent)
@@ -109,7 +118,7 @@ class Paired(Game):
         # A relativistic loss holds whole sides against each other and takes no target per location.
         local = self.local and not self.loss.relativistic
         truth = partial(_truth, mask=batch.mask) if local else None
-        return Discrimination(self.loss, self.penalties)(play, batch.target, fake, batch.condition, truth)
+        return Discrimination(self.loss, self.penalties)(play, batch.target, fake, self._shown(batch), truth)
 
     def _generate(self, play: Play) -> Terms:
         raw, batch = self._made(play), play.batch
@@ -117,9 +126,9 @@ class Paired(Game):
         made_scores = target_scores = None
         if self.adversary and self._joined(play.progress):
             judge = play.players["discriminator"]
-            made_scores = judge(made, batch.condition)
+            made_scores = judge(made, self._shown(batch))
             if self.loss.relativistic or any(term.judged for term in self.terms):
-                target_scores = judge(batch.target, batch.condition)
+                target_scores = judge(batch.target, self._shown(batch))
         terms: Terms = {}
         for term in self.terms:
             if term.judged and made_scores is None:

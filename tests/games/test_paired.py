@@ -142,6 +142,19 @@ def test_a_patch_judge_soon_tells_blurred_pictures_from_sharp_ones():
     assert np.mean(told[-20:]) < 0.6
 
 
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_judge_sees_the_given_picture_only_where_it_is_asked_to(conditional):
+    played = engine(Paired(network=NETWORK, warm=0.0, conditional=conditional, penalties=(R1(every=1),)), steps=2)
+    seen = []
+    played.players["discriminator"].register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    played.step()
+    played.step()
+    target = torch.rand(5, 1, 12, 12)
+    played.game.score(played.players, Batch(target, target))
+    assert len(seen) == 7
+    assert all((given is not None) == conditional for given in seen)
+
+
 def test_what_was_known_is_seen_as_it_is():
     # The pairing loss shows the discriminator real and made pictures of one batch in both turns.
     played = engine(Paired(network=NETWORK, loss=RelativisticPairing(), warm=0.0), holed=True)

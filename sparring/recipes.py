@@ -37,7 +37,7 @@ from sparring.penalties import R1, R2, GradientPenalty
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.tasks.picture import PictureTask
-from sparring.terms import L2
+from sparring.terms import L2, Contrast
 from sparring.training import Training
 from sparring.views import AdaptiveAugment, Pack, View
 from sparring.watch import EVERY, Collapsed, Won
@@ -101,7 +101,7 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
 
 def redrawing(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures that they do not lie on: each is taken in as a whole, and its counterpart drawn anew."""
-    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(),), warm=0.8)
+    game = Paired(network=EncoderDecoder(judge=Patch(width=16)), terms=(L2(), Contrast()), warm=0.8)
     return _picture_task(facts, "redrawing", paired=True, game=game), Training(
         batch=128,
         optimiser=Adam(rate=1.5e-3, rate_hold=0.5, rate_final=1e-5, beta1=0.9, beta2=0.99),
@@ -131,7 +131,7 @@ def _picture_task(facts: Facts, recipe: str, *, paired: bool, game: Game | None 
     game = game or task.game
     if "penalties" in type(game).model_fields and getattr(game, "adversary", 1):
         # A verdict is the mean over patches of 8x8 pixels, and its gradient so many times smaller than that of one.
-        game = game.but(penalties=(R1(gamma=0.1 * max(1.0, facts.shape[1] * facts.shape[2] / 8**2)),))
+        game = game.but(penalties=(R1(gamma=kind.gamma * max(1.0, facts.shape[1] * facts.shape[2] / 8**2)),))
     return task.but(game=game)
 
 

@@ -12,6 +12,7 @@ from sparring.proposal import propose
 from sparring.registration import REGISTERED, registered, registration
 from sparring.tasks.denoising import Denoising
 from sparring.tasks.translation import Translation
+from sparring.terms import Contrast
 
 SIDE = 32
 
@@ -110,9 +111,9 @@ def pairs(tmp_path_factory):
     return folder_of_pairs(folder / "on", given, outlines(given)), folder_of_pairs(folder / "off", given, shapes(60, 1))
 
 
-def with_r1(task, side):
+def with_r1(task, side, gamma=0.1):
     """The task whose discriminator has R1, as strong for each patch of 8x8 pixels."""
-    return task.but(game=task.game.but(penalties=(R1(gamma=0.1 * side**2 / 64),)))
+    return task.but(game=task.game.but(penalties=(R1(gamma=gamma * side**2 / 64),)))
 
 
 def test_pairs_that_do_not_lie_on_each_other_are_redrawn_and_others_get_the_tasks_own_game(pairs):
@@ -131,12 +132,13 @@ def test_the_recipe_that_is_asked_for_goes_before_what_the_pairs_say(pairs):
     redrawn = propose(str(on), task="translation", recipe="redrawing").experiment.task.game
     assert isinstance(redrawn.network, EncoderDecoder)
     assert redrawn.adversary > 0
+    assert Contrast() in redrawn.terms, "blends of signs learn which they are"
     assert redrawn.warm <= 0.8, "the discriminator learns for a real part of a run"
 
 
 def test_restorations_play_their_own_game_whatever_their_pairs_are(pairs):
-    assert propose(str(pairs[1] / "A"), task="denoising").experiment.task == with_r1(Denoising(), SIDE)
-    assert recipes.default(recipes.Facts("image", (1, 8, 8), 60, task="denoising"))[0] == with_r1(Denoising(), 8)
+    assert propose(str(pairs[1] / "A"), task="denoising").experiment.task == with_r1(Denoising(), SIDE, 0.01)
+    assert recipes.default(recipes.Facts("image", (1, 8, 8), 60, task="denoising"))[0] == with_r1(Denoising(), 8, 0.01)
 
 
 def test_redrawing_is_refused_where_there_are_no_pairs():

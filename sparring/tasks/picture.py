@@ -20,11 +20,14 @@ class PictureTask(Task):
     Attributes:
         masked: whether the generator is also given which places are known, as a last channel.
         recolours: whether a grey picture may get colours.
+        gamma: of R1, were a verdict that of one patch of 8x8 pixels; what lies near its truth is told from it by a
+            steep discriminator alone.
     """
 
     translates: ClassVar[bool] = True
     masked: ClassVar[bool] = False
     recolours: ClassVar[bool] = False
+    gamma: ClassVar[float] = 0.1
 
     @abstractmethod
     def channels(self, data: DataSpec) -> int:

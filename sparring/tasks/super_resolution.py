@@ -21,8 +21,9 @@ class SuperResolution(Restoration):
 
     # Two, three, four, six and eight divide it.
     reading: ClassVar[dict[str, Any]] = {"multiple": 24}
+    gamma: ClassVar[float] = 0.01
     game: Game = Field(
-        default=Paired(network=Residual(width=64, blocks=8), terms=(L1(),), adversary=0.1),
+        default=Paired(network=Residual(width=64, blocks=8), terms=(L1(),), adversary=0.3, conditional=False),
         description="the game that is played",
     )
     scale: int = Field(default=4, ge=2, le=8, description="by how much height and width grow")

@@ -6,19 +6,25 @@ scaled up by as many (Karras et al. 2020, appendix B). A constraint acts on the 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from sparring.optimisers import cosine
 from sparring.part import Part
 from sparring.randomness import Noise
 from sparring.types import Scalar, Scores, precise, verdict
+
+
+class Scoring(Protocol):
+    """Another look at items, beside their own conditions or, where some are given, beside those."""
+
+    def __call__(self, items: Tensor, condition: Tensor | None = None) -> Scores: ...
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,9 @@ class Look:
         fake: generated items before any view, detached from the generator, likewise.
         real_scores: of ``real``, in the graph.
         fake_scores: of ``fake``, in the graph.
-        score: takes another look at items of the same conditions, through the same views.
+        score: takes another look at items, through the same views.
         noise: draws of this turn.
+        condition: what was shown beside both sides, ``(n, ...)``, before any view; None where nothing was.
         memory: the module that :meth:`Penalty.memory` made, where there is one.
     """
 
@@ -39,8 +46,9 @@ class Look:
     fake: Tensor
     real_scores: Scores
     fake_scores: Scores
-    score: Callable[[Tensor], Scores]
+    score: Scoring
     noise: Noise
+    condition: Tensor | None = None
     memory: nn.Module | None = None
 
 
@@ -254,6 +262,29 @@ class Consistency(Penalty):
         moved = [torch.roll(x, (int(r), int(c)), (1, 2)) for x, r, c in zip(items, rows, columns, strict=True)]
         kept = torch.stack(moved)
         return torch.where((draws[:, 2] < 0.5).view(-1, 1, 1, 1) & self.mirror, kept.flip(3), kept)
+
+
+class Mismatch(Penalty):
+    """A real item beside another's condition scores below the same item beside its own.
+
+    The third kind of pair of Reed et al. 2016 (GAN-CLS, algorithm 1), held against its item as in the relativistic
+    pairing: softplus of the difference. Where nothing was shown beside the items it is 0. A batch that is computed in
+    parts, or by several processes, exchanges conditions within each.
+    """
+
+    weight: float = Field(default=1.0, ge=0, description="weight")
+    every: int = Field(default=4, ge=1, description="steps from one taking to the next")
+
+    @property
+    def interval(self) -> int:
+        return self.every
+
+    def __call__(self, look: Look, progress: float) -> Scalar:
+        if look.condition is None:
+            return torch.zeros((), device=look.real.device)
+        # Beside an equal condition the difference is 0, and teaches nothing.
+        other = look.score(look.real.detach(), look.condition.roll(1, 0))
+        return self.weight * softplus(verdict(other) - verdict(look.real_scores)).mean()
 
 
 class Constraint(Part):

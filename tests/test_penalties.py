@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from sparring.penalties import (
     GradientPenalty,
     LeCam,
     Look,
+    Mismatch,
     Penalty,
     WeightClipping,
 )
@@ -40,12 +42,19 @@ def look_with(score, shape, penalty, *, rows=slice(0, 6), memory=None, dtype=tor
     sides = [draw(6, *shape, seed=seed).mul(3)[rows].to(dtype) for seed in (1, 2)]
     real, fake = (side.requires_grad_(penalty.differentiates) for side in sides)
     noise = Noise((0, 0, "discriminator"), rows, 6, dtype=torch.float64)
-    return Look(real, fake, score(real), score(fake), score, noise, penalty.memory() if memory is None else memory)
+    conditions = draw(6, *shape, seed=3)[rows].to(dtype)
+    remembered = penalty.memory() if memory is None else memory
+    return Look(real, fake, score(real), score(fake), score, noise, conditions, remembered)
+
+
+def beside(items, condition):
+    """A discriminator of the tests sees an item moved by its condition."""
+    return items if condition is None else items + condition
 
 
 def linear(weight):
     weight = torch.as_tensor(weight, dtype=torch.float64)
-    return lambda items: [Score(items.flatten(1) @ weight.to(items.dtype) + 0.5)]
+    return lambda items, other=None: [Score(beside(items, other).flatten(1) @ weight.to(items.dtype) + 0.5)]
 
 
 def small_network(shape):
@@ -55,7 +64,11 @@ def small_network(shape):
 
 
 def judge(network):
-    return lambda items: [Score(network(items).squeeze(1)), Score(network(items / 2))]
+    def score(items, other=None):
+        items = beside(items, other)
+        return [Score(network(items).squeeze(1)), Score(network(items / 2))]
+
+    return score
 
 
 @pytest.mark.parametrize("part", [R1, R2])
@@ -156,8 +169,8 @@ def test_lecam_pulls_scores_to_moving_averages_that_were_worked_by_hand():
 
     def take(real, fake):
         sides = [torch.tensor(side, dtype=torch.float64) for side in (real, fake)]
-        scores = [[Score(side)] for side in sides]
-        look = Look(sides[0], sides[1], scores[0], scores[1], lambda x: [Score(x)], Noise((0,), slice(0, 2), 2), memory)
+        scores, noise = [[Score(side)] for side in sides], Noise((0,), slice(0, 2), 2)
+        look = Look(sides[0], sides[1], scores[0], scores[1], lambda x, _=None: [Score(x)], noise, None, memory)
         return penalty(look, 0.0).item()
 
     # Averages go from (0, 0) to (1, -1), then to (2.5, 0): each score against the other side's.
@@ -215,6 +228,17 @@ def test_consistency_weighs_each_side_by_its_own_weight():
     torch.testing.assert_close(Consistency(weight_real=3, weight_fake=2)(first, 0.0), 3 * real + 2 * fake)
 
 
+def test_mismatch_holds_each_real_item_beside_the_condition_before_it_against_itself():
+    weight = torch.tensor([0.5, -2.0], dtype=torch.float64)
+    look = look_with(linear(weight), (2,), Mismatch())
+    differences = look.condition[[5, 0, 1, 2, 3, 4]] @ weight
+    assert Mismatch(weight=3)(look, 0.0).item() == pytest.approx(3 * differences.exp().log1p().mean().item())
+
+
+def test_mismatch_is_nothing_where_no_condition_was_shown():
+    assert Mismatch()(replace(look_with(linear([1.0]), (1,), Mismatch()), condition=None), 0.0).item() == 0
+
+
 @every_penalty
 @of_points_and_pictures
 def test_a_penalty_is_finite_not_negative_and_teaches_the_discriminator(penalty, shape):
@@ -239,8 +263,9 @@ def test_the_second_derivatives_of_a_penalty_are_those_of_finite_differences(pen
         still.update = lambda real, fake, decay: None
 
     def value(*tensors):
-        def score(items):
-            return [Score(functional_call(network, dict(zip(names, tensors, strict=True)), (items,)))]
+        def score(items, other=None):
+            held = dict(zip(names, tensors, strict=True))
+            return [Score(functional_call(network, held, (beside(items, other),)))]
 
         return penalty(look_with(score, shape, penalty, memory=still), 0.0)
 

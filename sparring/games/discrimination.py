@@ -98,5 +98,9 @@ class Discrimination:
         loss = self.loss.discriminator(real_scores, fake_scores, truth(fake_scores) if truth else None)
         # Discriminators of one turn draw each their own numbers.
         noise = replace(play.noise, key=(*play.noise.key, self.which)) if self.which else play.noise
-        look = Look(real, fake, real_scores, fake_scores, lambda items: judge(items, condition), noise)
+
+        def again(items: Tensor, other: Tensor | None = None) -> Scores:
+            return judge(items, condition if other is None else other)
+
+        look = Look(real, fake, real_scores, fake_scores, again, noise, condition)
         return {player: loss, **paid(play, penalties, look, self.which)}

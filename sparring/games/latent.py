@@ -124,9 +124,9 @@ class Latent(Game):
         codes = play.noise.uniform("code", 1) if self.codes else None
         return self._joined(draws("latent", self.latent), codes)
 
-    def _see(self, play: Play, items: Tensor, name: str) -> Scores:
-        """The discriminator's scores of items, through the views."""
-        return play.players["discriminator"](*self._view(play, items, name))
+    def _see(self, play: Play, items: Tensor, name: str, condition: Tensor | None = None) -> Scores:
+        """The discriminator's scores of items, through the views; beside their own conditions or those given."""
+        return play.players["discriminator"](*self._view(play, items, name, condition))
 
     def _see_both(self, play: Play, real: Tensor, fake: Tensor) -> tuple[Scores, Scores]:
         """Scores of real and generated items in one pass, which costs less than two."""
@@ -136,9 +136,11 @@ class Latent(Game):
         both = play.players["discriminator"](torch.cat([real, fake]), conditions)
         return _rows(both, slice(0, count)), _rows(both, slice(count, None))
 
-    def _view(self, play: Play, items: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
-        """What the discriminator sees of items and of their conditions."""
-        condition = play.batch.condition
+    def _view(
+        self, play: Play, items: Tensor, name: str, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the discriminator sees of items and of their conditions, or of those given."""
+        condition = play.batch.condition if condition is None else condition
         for view in self.views:
             sight = Sight(play.noise, name, play.progress, remembered(play, view.name))
             items, condition = view(items, condition, sight)
@@ -156,7 +158,11 @@ class Latent(Game):
         else:
             real_scores, fake_scores = self._see_both(play, real, fake)
         loss = self.loss.discriminator(real_scores, fake_scores)
-        look = Look(real, fake, real_scores, fake_scores, lambda items: self._see(play, items, "again"), play.noise)
+
+        def again(items: Tensor, condition: Tensor | None = None) -> Scores:
+            return self._see(play, items, "again", condition)
+
+        look = Look(real, fake, real_scores, fake_scores, again, play.noise, play.batch.condition)
         terms = {"discriminator": loss, **paid(play, penalties, look)}
         self._adapt(play, real_scores, fake_scores)
         return terms

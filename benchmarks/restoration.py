@@ -1,4 +1,4 @@
-"""Pictures from pictures, adversary off and on: BSD68, Set5 and Set14, faces with holes, facades."""
+"""Pictures from pictures, adversary off and on: noise, size, faults, holes, colours, facades."""
 
 import argparse
 import shutil
@@ -227,6 +227,16 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str], Callable[[Path, int], Found
         ["--task", "inpainting", "--size", "64", "--set", "data.shorter=64", "--set", "task.holes=rectangles",
          "--set", "task.holes.0.low=0.375", "--set", "task.holes.0.high=0.375"],
         inpainting,
+    ),
+    "enhancement": (
+        ("restoration/Train400",),
+        ["--task", "enhancement", *_ALL],
+        evaluated(("psnr", "ssim", "perceptual-distance"), "Train400, blurred, noisy and compressed"),
+    ),
+    "colorization": (
+        ("faces/utkface-128.zip",),
+        ["--task", "colorization", "--size", "64", "--set", "data.shorter=64"],
+        evaluated(("psnr", "perceptual-distance", "kid"), "faces, colours of grey ones"),
     ),
     "facades": (
         ("facades",),

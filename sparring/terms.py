@@ -112,7 +112,8 @@ class Contrast(Term):
     """Which target of the batch a made picture is nearest to: InfoNCE, van den Oord et al. 2018, eq. 4.
 
     The score of a pair is its mean squared difference, negative, over the temperature. While a made picture is still
-    a blend of several targets, a pixel term hardly says to which it is to go; this one does. A batch of one has none.
+    a blend of several targets, a pixel term hardly says to which it is to go; this one does. A batch of one has none,
+    and one that is computed in parts is told apart within each.
     """
 
     weight: float = Field(default=1.0, ge=0, description="weight")

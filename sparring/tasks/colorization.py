@@ -18,7 +18,7 @@ from sparring.types import Batch, DataSpec
 class Colorization(Restoration):
     """RGB pictures from grey ones, whose brightness is kept."""
 
-    game: Game = Field(default=Paired(network=Unet(), terms=(L1(),)), description="the game that is played")
+    game: Game = Field(default=Paired(network=Unet(width=16), terms=(L1(),)), description="the game that is played")
 
     def spec(self, data: DataSpec) -> DataSpec:
         _needs_colour(self, data)

@@ -19,7 +19,7 @@ class Inpainting(Restoration):
     """Whole pictures from pictures with holes; what was known is kept as it is."""
 
     masked: ClassVar[bool] = True
-    game: Game = Field(default=Paired(network=Unet(), terms=(L1(),)), description="the game that is played")
+    game: Game = Field(default=Paired(network=Unet(width=16), terms=(L1(),)), description="the game that is played")
     holes: tuple[Holes, ...] = Field(
         default=(Rectangles(), Strokes()), min_length=1, description="kinds of holes, of which each picture draws one"
     )

@@ -33,7 +33,7 @@ from sparring.networks.resnet import Resnet
 from sparring.networks.tabular import Tabular
 from sparring.networks.temporal_conv import TemporalConv
 from sparring.optimisers import Adam
-from sparring.penalties import R1, R2, GradientPenalty
+from sparring.penalties import R1, R2, GradientPenalty, Mismatch
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.tasks.picture import PictureTask
@@ -142,7 +142,8 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
     game = Latent(
         network=Pyramid(),
         loss=RelativisticPairing(),
-        penalties=(R1(gamma=gamma), R2(gamma=gamma)),
+        # A stronger mismatch makes what is asked for purer than the data are.
+        penalties=(R1(gamma=gamma), R2(gamma=gamma), *([Mismatch(weight=0.2)] if facts.attributes else [])),
         views=_views(facts),
         latent=64,
     )

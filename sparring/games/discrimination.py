@@ -99,8 +99,10 @@ class Discrimination:
         # Discriminators of one turn draw each their own numbers.
         noise = replace(play.noise, key=(*play.noise.key, self.which)) if self.which else play.noise
 
-        def again(items: Tensor, other: Tensor | None = None) -> Scores:
-            return judge(items, condition if other is None else other)
+        shown = condition
 
-        look = Look(real, fake, real_scores, fake_scores, again, noise, condition)
+        def again(items: Tensor, condition: Tensor | None = None) -> Scores:
+            return judge(items, shown if condition is None else condition)
+
+        look = Look(real, fake, real_scores, fake_scores, again, noise, shown)
         return {player: loss, **paid(play, penalties, look, self.which)}

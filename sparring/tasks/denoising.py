@@ -27,9 +27,7 @@ class Denoising(Restoration):
     gamma: ClassVar[float] = 0.01
     # A discriminator that is shown the noise sees little else for hundreds of steps.
     game: Game = Field(
-        default=Paired(
-            network=Residual(width=64, blocks=6, fold=2), terms=(L2(),), adversary=0.3, conditional=False
-        ),
+        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L2(),), adversary=0.3, conditional=False),
         description="the game that is played",
     )
     noise: tuple[Degradation, ...] = Field(

@@ -98,7 +98,6 @@ class Discrimination:
         loss = self.loss.discriminator(real_scores, fake_scores, truth(fake_scores) if truth else None)
         # Discriminators of one turn draw each their own numbers.
         noise = replace(play.noise, key=(*play.noise.key, self.which)) if self.which else play.noise
-
         shown = condition
 
         def again(items: Tensor, condition: Tensor | None = None) -> Scores:

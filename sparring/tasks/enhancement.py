@@ -19,8 +19,9 @@ class Enhancement(Restoration):
     """Good pictures from poor ones of the same size; blur, a little noise and JPEG where nothing is set."""
 
     reading: ClassVar[dict[str, Any]] = {"pairs": True}
+    gamma: ClassVar[float] = 0.01
     game: Game = Field(
-        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L1(),), adversary=0.1),
+        default=Paired(network=Residual(width=64, blocks=6, fold=2), terms=(L1(),), adversary=0.3, conditional=False),
         description="the game that is played",
     )
     steps: tuple[Degradation, ...] = Field(

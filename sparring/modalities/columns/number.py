@@ -233,7 +233,7 @@ class Number(Column):
 
     def _said(self) -> str:
         if self.step:
-            digits = 10 if self.step >= 86400 else 19 if self.step >= 1 else 26
+            digits = 10 if self.step >= _STEPS[0] else 19 if self.step >= 1 else 26
             first, last = (str(date)[:digits] for date in self.rounded(np.array([self.low, self.high])))
             return f"{first} to {last}"
         return f"{self.low:g}..{self.high:g}"

@@ -32,7 +32,7 @@ from sparring.networks.r3gan import R3gan
 from sparring.networks.resnet import Resnet
 from sparring.networks.tabular import Tabular
 from sparring.networks.temporal_conv import TemporalConv
-from sparring.optimisers import Adam
+from sparring.optimisers import Adam, Muon
 from sparring.penalties import R1, R2, GradientPenalty, Mismatch
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
@@ -92,7 +92,7 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures, by the task's own networks: pixels first, then the discriminator joins."""
     return _picture_task(facts, "restoration", paired=True), Training(
         batch=16,
-        optimiser=Adam(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
+        optimiser=Muon(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
         per_player={"discriminator": _JUDGING},
         average=0.005,
         images=300_000,

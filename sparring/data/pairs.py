@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,10 +10,12 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from sparring.data import Dataset, DataSource, Fault
+from sparring.data.counterparts import Place, counterparts, places
 from sparring.data.decode import Look, decode, quiet
 from sparring.data.files import Files, read, stem
 from sparring.data.form import Form
 from sparring.data.images import Size, digests
+from sparring.data.layout import SPLITS
 from sparring.data.survey import find, infer_size, largest_file
 from sparring.errors import DataError, RequestError
 from sparring.randomness import derive
@@ -25,8 +28,9 @@ class Pairs(DataSource):
     """Pictures of domain A and of domain B.
 
     Read are two folders, ``A`` and ``B`` or ``trainA`` and ``trainB`` (with ``testA`` and ``testB``), or the only two
-    folders that there are; or files that hold both side by side, A on the left. With ``aligned`` each picture of
-    one domain has its counterpart, of the same name, in the other.
+    folders that there are; or files that hold both side by side, A on the left. All of these may lie in folders
+    ``train`` and ``test`` (or ``val``), which are splits. With ``aligned`` each picture of one domain has its
+    counterpart, of the same name, in the other.
     """
 
     path: str = Field(description="folder or archive of side-by-side pictures, or of two folders")
@@ -49,10 +53,11 @@ class Pairs(DataSource):
 
     def load(self) -> Dataset:
         faults: list[Fault] = []
+        notes: list[str] = []
         with quiet():
-            first, second, test = self._sides(faults)
+            first, second = self._sides(faults, notes)
         if not len(first) or not len(second):
-            raise DataError(f"'{self.path}' holds no usable pair of pictures; {len(faults)} files were skipped")
+            raise self._nothing(faults)
         given, made = (second, first) if self.direction == "BtoA" else (first, second)
         moved = {"mirror": self.mirror, "shift": self.shift}
         items = Moved(made.pixels, **moved)
@@ -64,45 +69,60 @@ class Pairs(DataSource):
             modality="image",
             names=made.names,
             digests=digests(made.pixels),
-            test=test,
+            test=made.test if made.test.any() and not made.test.all() else None,
             faults=tuple(faults),
-            notes=(f"from {given.title} to {made.title}",),
+            notes=(f"from {given.title} to {made.title}", *notes),
             given=Moved(given.pixels, partner=partner, free=learned, **moved),
         )
 
-    def _sides(self, faults: list[Fault]) -> tuple["_Side", "_Side", np.ndarray | None]:
+    def _nothing(self, faults: list[Fault]) -> DataError:
+        return DataError(f"'{self.path}' holds no usable pair of pictures; {len(faults)} files were skipped")
+
+    def _sides(self, faults: list[Fault], notes: list[str]) -> tuple["_Side", "_Side"]:
         files = Files(self.path)
         found = find(files, self.max_pixels)
         faults += found.faults
-        tops = sorted({name.split("/")[0] for name in found.looks if "/" in name})
-        folders = next((pair for pair in DOMAINS if set(pair) <= set(tops)), tuple(tops) if len(tops) == 2 else None)
-        if folders is None or folders == ("test", "train"):
-            if not self.aligned:
-                raise RequestError(f"'{self.path}' must hold two folders, such as trainA and trainB; it holds {tops}")
-            return self._side_by_side(files, found.looks, faults)
-        return self._folders(files, found.looks, folders, faults)
+        if not found.looks:
+            raise self._nothing(faults)
+        where, said = places(sorted(found.looks), files.several)
+        notes += said
+        tops = sorted({place.folders[0] for place in where.values() if place.folders})
+        domains = next((pair for pair in DOMAINS if set(pair) <= set(tops)), None)
+        if domains is None and len(tops) == 2 and not {top.lower() for top in tops} <= SPLITS:
+            domains = tops[0], tops[1]
+        if domains is not None:
+            return self._folders(files, found.looks, _by_domain(where, domains), faults)
+        if not self.aligned:
+            raise RequestError(f"'{self.path}' must hold two folders, such as trainA and trainB; it holds {tops}")
+        return self._side_by_side(files, found.looks, where, faults)
 
     def _side_by_side(
-        self, files: Files, looks: dict[str, Look], faults: list[Fault]
-    ) -> tuple["_Side", "_Side", np.ndarray | None]:
+        self, files: Files, looks: dict[str, Look], where: dict[str, Place], faults: list[Fault]
+    ) -> tuple["_Side", "_Side"]:
         height, width = self.size or infer_size([(seen.height, max(1, seen.width // 2)) for seen in looks.values()])
-        names, pixels = self._decoded(files, sorted(looks), (height, 2 * width), faults)
-        test = np.array([name.split("/")[0] == "test" for name in names])
-        left, right = _Side("left", names, pixels[:, :, :width]), _Side("right", names, pixels[:, :, width:])
-        return left, right, test if test.any() and not test.all() else None
+        names, pixels = self._decoded(files, list(where), (height, 2 * width), faults)
+        test = np.array([where[name].test for name in names], bool)
+        return _Side("left", names, pixels[:, :, :width], test), _Side("right", names, pixels[:, :, width:], test)
 
     def _folders(
-        self, files: Files, looks: dict[str, Look], folders: Sequence[str], faults: list[Fault]
-    ) -> tuple["_Side", "_Side", np.ndarray | None]:
+        self, files: Files, looks: dict[str, Look], domains: dict[str, dict[str, Place]], faults: list[Fault]
+    ) -> tuple["_Side", "_Side"]:
         size = self.size or infer_size([(seen.height, seen.width) for seen in looks.values()])
         sides = []
-        for folder in folders:
-            inside = [n for n in sorted(looks) if n.split("/")[0] in (folder, folder.replace("train", "test"))]
-            sides.append(_Side(folder, *self._decoded(files, inside, size, faults)))
-        if self.aligned:
-            sides = _matched(sides[0], sides[1], faults)
-        test = np.array([name.startswith("test") for name in sides[0 if self.direction == "BtoA" else 1].names])
-        return sides[0], sides[1], test if folders == DOMAINS[1] and test.any() else None
+        for title, inside in domains.items():
+            names, pixels = self._decoded(files, list(inside), size, faults)
+            sides.append(_Side(title, names, pixels, np.array([inside[name].test for name in names], bool)))
+        if not self.aligned:
+            return sides[0], sides[1]
+        first, second = ({n: inside[n] for n in s.names} for s, inside in zip(sides, domains.values(), strict=True))
+        pairs, lonely = counterparts(first, second)
+        faults += lonely
+        if not pairs:
+            raise DataError(
+                f"no picture in {sides[0].title} has the name of one in {sides[1].title}, so there are no pairs; "
+                "--task unpaired-translation learns from two folders without pairs"
+            )
+        return sides[0].only(list(pairs.values())), sides[1].only(list(pairs))
 
     def _decoded(
         self, files: Files, names: list[str], size: tuple[int, int], faults: list[Fault]
@@ -122,44 +142,48 @@ class Pairs(DataSource):
         return names, np.stack([kept[name] for name in names]) if names else np.zeros((0, *size, 3), np.uint8)
 
 
+@dataclass
 class _Side:
-    """One domain: its title, its pictures' names and pixels ``(n, h, w, 3)``."""
+    """One domain.
 
-    def __init__(self, title: str, names: list[str], pixels: np.ndarray):
-        self.title, self.names, self.pixels = title, names, pixels
+    Attributes:
+        title: what it is called.
+        names: of its pictures.
+        pixels: ``(n, h, w, 3)``.
+        test: which are in the official test split, ``(n,)``.
+    """
+
+    title: str
+    names: list[str]
+    pixels: np.ndarray
+    test: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def keys(self) -> list[str]:
-        """What a picture is called in both domains: its name without ending, and whether it is for tests."""
-        return [f"{name.startswith('test')}/{stem(name)}" for name in self.names]
-
-    def only(self, keys: Sequence[str]) -> "_Side":
-        """The pictures of these keys, in their order."""
-        place = {key: row for row, key in enumerate(self.keys())}
-        rows = [place[key] for key in keys]
-        return _Side(self.title, [self.names[row] for row in rows], self.pixels[rows])
+    def only(self, names: Sequence[str]) -> "_Side":
+        """The pictures of these names, in their order."""
+        place = {name: row for row, name in enumerate(self.names)}
+        rows = [place[name] for name in names]
+        return _Side(self.title, list(names), self.pixels[rows], self.test[rows])
 
 
-def _matched(first: _Side, second: _Side, faults: list[Fault]) -> list[_Side]:
-    """Both domains in one order; pictures without a counterpart become faults."""
-    there = [set(first.keys()), set(second.keys())]
-    for side, others in ((first, there[1]), (second, there[0])):
-        lonely = [name for name, key in zip(side.names, side.keys(), strict=True) if key not in others]
-        faults += [Fault(name, "has no counterpart in the other folder") for name in lonely]
-    both = [key for key in dict.fromkeys(first.keys()) if key in there[1]]
-    if not both:
-        raise DataError(
-            f"no picture in {first.title} has the name of one in {second.title}, so there are no pairs; "
-            "--task unpaired-translation learns from two folders without pairs"
-        )
-    return [first.only(both), second.only(both)]
+def _by_domain(where: dict[str, Place], domains: tuple[str, str]) -> dict[str, dict[str, Place]]:
+    """The pictures of each domain; those of ``testA`` are the tests of ``trainA``."""
+    told = domains == DOMAINS[1]
+    inside: dict[str, dict[str, Place]] = {domain: {} for domain in domains}
+    for name, place in where.items():
+        top = place.folders[0] if place.folders else ""
+        if told and (domain := top.replace("test", "train")) in inside:
+            inside[domain][name] = place._replace(test=place.test or top.startswith("test"))
+        elif top in inside:
+            inside[top][name] = place
+    return inside
 
 
 def _partners(made: _Side, given: _Side) -> tuple[np.ndarray, np.ndarray]:
     """For each made picture a given one of the same split, in turn; and all given ones that may be learned from."""
-    tests = [np.array([name.startswith("test") for name in side.names]) for side in (made, given)]
+    tests = [made.test, given.test]
     partner = np.empty(len(made), np.int64)
     learned = np.flatnonzero(~tests[1]) if not tests[1].all() else np.arange(len(given))
     for test in (False, True):

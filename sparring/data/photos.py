@@ -11,11 +11,13 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from sparring.data import Dataset, DataSource, Fault
+from sparring.data.counterparts import counterparts, places
 from sparring.data.decode import Look, decode, quiet
 from sparring.data.files import Files, read, stem
 from sparring.data.form import Form
 from sparring.data.images import Size
 from sparring.data.labels import Question, label
+from sparring.data.room import space
 from sparring.data.survey import Found, find, largest_file
 from sparring.errors import DataError
 from sparring.randomness import derive
@@ -52,7 +54,9 @@ class Photos(DataSource):
     )
     pairs: bool = Field(default=False, description="two folders noisy and clean, or alike, are pairs")
     multiple: int = Field(default=1, ge=1, le=256, description="crops are of multiples of so many pixels a side")
-    cache_mb: int = Field(default=1024, ge=1, description="MiB of decoded pictures that may be kept in memory")
+    cache_mb: int = Field(
+        default=1024, ge=1, description="MiB of decoded pictures that are kept in memory; more go to a temporary file"
+    )
     max_pixels: int = Field(default=100_000_000, ge=1, le=178_956_970, description="larger pictures are skipped")
 
     @field_validator("path", mode="before")
@@ -75,10 +79,8 @@ class Photos(DataSource):
             skipped = [*found.faults, *faults]
             reasons = "; ".join(f"{file}: {reason}" for file, reason in skipped[:3])
             raise DataError(f"'{self.path}' holds no usable picture: {len(skipped)} skipped ({reasons})")
-        folders = next((pair for pair in PAIRS if set(pair) <= {name.split("/")[0] for name in names}), None)
-        partners = None
-        if self.pairs and folders is not None:
-            names, partners = _partners(names, folders, kept, faults)
+        partners = self._paired(names, files.several, kept, faults)
+        names = names if partners is None else list(partners)
         pictures = [kept[name] for name in names]
         test = labelled.test
         if test is not None:
@@ -94,30 +96,52 @@ class Photos(DataSource):
             test=test,
             faults=(*found.faults, *faults),
             notes=(*items.notes(), *([f"{len(names)} pairs"] if partners else []), *labelled.notes),
-            given=None if partners is None else Crops([kept[name] for name in partners], size, self.turns),
+            given=None if partners is None else Crops([kept[name] for name in partners.values()], size, self.turns),
         )
+
+    def _paired(
+        self, names: list[str], several: bool, kept: dict[str, np.ndarray], faults: list[Fault]
+    ) -> dict[str, str] | None:
+        """The wanted pictures with the given one of each, which is of their size; None where there are no pairs."""
+        where, _ = places(names, several)
+        tops = {place.folders[0] for place in where.values() if place.folders}
+        folders = next((pair for pair in PAIRS if set(pair) <= tops), None) if self.pairs else None
+        if folders is None:
+            return None
+        inside = [{name: place for name, place in where.items() if place.folders[:1] == (top,)} for top in folders]
+        found, lonely = counterparts(*inside)
+        faults += lonely
+        other = {name: mate for name, mate in found.items() if kept[name].shape != kept[mate].shape}
+        for name, mate in other.items():
+            faults.append(Fault(name, f"{kept[name].shape} is not the size of {mate}"))
+            faults.append(Fault(mate, f"{kept[mate].shape} is not the size of {name}"))
+        if len(found) == len(other):
+            raise DataError(
+                f"no picture in {folders[0]} has the name and size of one in {folders[1]}, so there are no pairs"
+            )
+        return {name: mate for name, mate in found.items() if name not in other}
 
     def _pictures(self, files: Files, found: Found, faults: list[Fault]) -> Iterator[tuple[str, np.ndarray]]:
         """Every picture that can be decoded, at its own size; why the others cannot goes to ``faults``."""
         grey = self.color == "grey" or (self.color == "auto" and all(seen.grey for seen in found.looks.values()))
-        room, left = self.cache_mb * 2**20, set(found.looks)
+        forms = {name: self._form(seen, grey) for name, seen in found.looks.items()}
+        total = sum(form.height * form.width * form.channels for form in forms.values())
+        held = space((total,), np.dtype(np.uint8), self.cache_mb, "set data.shorter to reduce the pictures")
+        at, left = 0, set(found.looks)
         for file in files:
             if file.name not in left:
                 continue
             left.remove(file.name)
             try:
                 data = read(file, largest_file(self.max_pixels))
-                pixels = np.array(decode(data, self._form(found.looks[file.name], grey)).pixels)
+                pixels = decode(data, forms[file.name]).pixels
             except DataError as fault:
                 faults.append(Fault(file.name, str(fault)))
                 continue
-            room -= pixels.nbytes
-            if room < 0:
-                raise DataError(
-                    f"'{self.path}' decodes to more than cache_mb={self.cache_mb} MiB; set data.shorter to reduce the "
-                    "pictures, or data.cache_mb to allow for more"
-                )
-            yield file.name, pixels
+            kept = held[at : at + pixels.size].reshape(pixels.shape)
+            kept[:] = pixels
+            at += pixels.size
+            yield file.name, kept
         faults.extend(Fault(name, "vanished while it was read") for name in sorted(left))
 
     def _form(self, seen: Look, grey: bool) -> Form:
@@ -198,27 +222,6 @@ def _crop(sizes: Sequence[tuple[int, ...]], multiple: int) -> tuple[int, int]:
     middle = int(np.median([min(size) for size in sizes]))
     side = whole(min(CROP if multiple == 1 else 4 * multiple, middle))
     return side, side
-
-
-def _partners(
-    names: list[str], folders: tuple[str, str], kept: dict[str, np.ndarray], faults: list[Fault]
-) -> tuple[list[str], list[str]]:
-    """The wanted pictures with the given one of each; pictures without a counterpart of their size become faults."""
-    inside = [{stem(n.partition("/")[2]): n for n in names if n.split("/")[0] == folder} for folder in folders]
-    found: dict[str, str] = {}
-    for side, others in (inside, inside[::-1]):
-        for key, name in side.items():
-            if key not in others:
-                faults.append(Fault(name, "has no counterpart in the other folder"))
-            elif kept[name].shape != kept[others[key]].shape:
-                faults.append(Fault(name, f"{kept[name].shape} is not the size of {others[key]}"))
-            elif side is inside[1]:
-                found[name] = others[key]
-    if not found:
-        raise DataError(
-            f"no picture in {folders[0]} has the name and size of one in {folders[1]}, so there are no pairs"
-        )
-    return list(found), list(found.values())
 
 
 def _digest(picture: np.ndarray) -> bytes:

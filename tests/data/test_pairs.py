@@ -42,6 +42,81 @@ def test_side_by_side_files_are_cut_in_the_middle(tmp_path):
     assert (data.items[np.array([1])] == 91).all()
 
 
+def composite(folder, name, left, right):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.repeat(np.array([[left] * 4 + [right] * 4], np.uint8), 6, 0)).convert("RGB").save(path)
+
+
+@pytest.mark.parametrize("wrapper", ["", "maps/"])
+@pytest.mark.parametrize("held", ["test", "val"])
+def test_side_by_side_files_keep_their_folders_of_splits(tmp_path, wrapper, held):
+    for number in range(3):
+        composite(tmp_path, f"{wrapper}train/{number}.png", 10 + number, 100 + number)
+        composite(tmp_path, f"{wrapper}{held}/{number}.png", 50 + number, 150 + number)
+    data = Pairs(path=str(tmp_path)).load()
+    given, made = (side[np.arange(6)][:, 0, 0, 0] for side in (data.given, data.items))
+    assert sorted(zip(given.tolist(), made.tolist(), strict=True)) == [
+        (value, value + 90 if value < 50 else value + 100) for value in (10, 11, 12, 50, 51, 52)
+    ]
+    assert given[data.test].tolist() == [50, 51, 52]
+
+
+def test_domains_within_folders_of_splits_are_paired_within_these(tmp_path):
+    for number in range(3):
+        save(tmp_path, f"train/A/{number}.png", 10 + number)
+        save(tmp_path, f"train/B/{number}.png", 100 + number)
+        save(tmp_path, f"test/A/{number}.png", 50 + number)
+        save(tmp_path, f"test/B/{number}.png", 150 + number)
+    data = Pairs(path=str(tmp_path)).load()
+    given, made = (side[np.arange(6)][:, 0, -1, 0].astype(int) for side in (data.given, data.items))
+    assert set((made - given)[~data.test].tolist()) == {90}
+    assert set((made - given)[data.test].tolist()) == {100}
+
+
+def test_a_domain_whose_name_begins_with_test_is_no_split(tmp_path):
+    two_folders(tmp_path, "sketches", "testimonies")
+    assert len(Pairs(path=str(tmp_path)).load()) == 4
+    data = Pairs(path=str(tmp_path), aligned=False, mirror=False, shift=0).load()
+    assert data.test is None
+    assert len(set(data.given.drawn(np.zeros(200, np.int64), range(200))[:, 0, -1, 0].tolist())) == 4
+
+
+def test_pictures_of_one_name_in_several_folders_are_told_apart_by_these(tmp_path):
+    for number, folder in enumerate(("s1", "s2")):
+        save(tmp_path, f"A/{folder}/1.png", 10 + number)
+        save(tmp_path, f"B/{folder}/1.png", 100 + number)
+    data = Pairs(path=str(tmp_path)).load()
+    assert (data.items[np.arange(2)] - data.given[np.arange(2)] == 90).all()
+    (tmp_path / "B/s1/1.png").unlink()
+    data = Pairs(path=str(tmp_path)).load()
+    assert data.names == ["B/s2/1.png"]
+    assert data.given[np.array([0])][0, 0, -1, 0] == 11
+    assert [fault.file for fault in data.faults] == ["A/s1/1.png"]
+
+
+def test_folders_between_do_not_matter_where_names_tell_pictures_apart(tmp_path):
+    save(tmp_path, "A/first/1.png", 10)
+    save(tmp_path, "A/second/2.png", 11)
+    save(tmp_path, "B/1.png", 100)
+    save(tmp_path, "B/2.png", 101)
+    assert Pairs(path=str(tmp_path)).load().names == ["B/1.png", "B/2.png"]
+
+
+def test_two_files_of_one_name_are_named(tmp_path):
+    two_folders(tmp_path)
+    Image.fromarray(np.zeros((12, 10, 3), np.uint8)).save(tmp_path / "A/0.bmp")
+    data = Pairs(path=str(tmp_path)).load()
+    assert len(data) == 4
+    assert list(data.faults) == [("A/0.png", "has the name of A/0.bmp, which is used")]
+
+
+def test_a_folder_without_pictures_says_so(tmp_path):
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(DataError, match="no usable pair"):
+        Pairs(path=str(tmp_path)).load()
+
+
 def test_a_pair_is_moved_together(tmp_path):
     for number in range(2):
         pixels = np.random.default_rng(number).integers(0, 256, (20, 20, 3), np.uint8)

@@ -90,9 +90,24 @@ def test_damaged_files_are_named_and_the_rest_is_read(tmp_path):
         Photos(path=str(tmp_path)).load()
 
 
-def test_more_than_the_memory_that_is_allowed_is_refused_with_the_remedy(tmp_path):
+def test_more_than_the_memory_that_is_allowed_goes_to_a_temporary_file(tmp_path):
+    kept = [save(tmp_path, f"{name}.png", (700, 800, 3), seed) for seed, name in enumerate("ab")]
+    (tmp_path / "aa.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
+    data = Photos(path=str(tmp_path), cache_mb=1).load()
+    assert [fault.file for fault in data.faults] == ["aa.png"]
+    for picture, was in zip(data.items.pictures, kept, strict=True):
+        assert isinstance(picture, np.memmap)
+        np.testing.assert_array_equal(picture, was)
+    assert not any(isinstance(picture, np.memmap) for picture in Photos(path=str(tmp_path)).load().items.pictures)
+
+
+def test_no_room_for_the_temporary_file_is_told_with_the_remedy(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
     save(tmp_path, "a.png", (700, 800, 3))
-    with pytest.raises(DataError, match="cache_mb=1"):
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(DataError, match=r"cache_mb=1.*data\.shorter"):
         Photos(path=str(tmp_path), cache_mb=1).load()
 
 
@@ -127,6 +142,19 @@ def test_two_folders_of_real_pairs_are_cropped_at_the_same_place(tmp_path):
     np.testing.assert_array_equal(data.given.drawn(rows, range(24)), 255 - data.items.drawn(rows, range(24)))
     assert {fault.file for fault in data.faults} == {"clean/lonely.png", "clean/other.png", "noisy/other.png"}
     assert len(Photos(path=str(tmp_path), size=32).load()) == 9  # all are clean pictures
+
+
+def test_real_pairs_are_told_apart_by_the_folders_between(tmp_path):
+    for number, folder in enumerate(("s1", "s2")):
+        save(tmp_path, f"all/clean/{folder}/1.png", (40, 40, 3), number)
+        save(tmp_path, f"all/noisy/{folder}/1.png", (40, 40, 3), number)
+    data = Photos(path=str(tmp_path), pairs=True).load()
+    assert len(data) == 2
+    np.testing.assert_array_equal(data.items[np.arange(2)], data.given[np.arange(2)])
+    (tmp_path / "all/clean/s1/1.png").unlink()
+    data = Photos(path=str(tmp_path), pairs=True).load()
+    assert data.names == ["all/clean/s2/1.png"]
+    np.testing.assert_array_equal(data.items[np.arange(1)], data.given[np.arange(1)])
 
 
 def test_two_folders_of_other_pictures_are_no_pairs(tmp_path):

@@ -201,6 +201,7 @@ def apply(  # noqa: PLR0913
     *,
     mask: str | Path | None = None,
     overwrite: bool = False,
+    best: bool = False,
     on_file: Callable[[int, int, Path], None] | None = None,
     **asked: Any,
 ) -> Applied:
@@ -212,14 +213,16 @@ def apply(  # noqa: PLR0913
         out: a folder, or, for one picture, a file.
         mask: holes to be filled in, white: a file for all, or a folder with one of each picture's name.
         overwrite: replace files that are there; inputs never are.
+        best: take the model that was best on held-back items, not the last.
         on_file: is called before each picture with its number, how many there are, and its path.
         **asked: ``tile``, ``seed``, ``strength``, ``scale`` and ``turns`` of :class:`~sparring.restoring.Restorer`.
 
     Raises:
         RequestError: the model is none of pictures from pictures, there is no such input, or an output is in the way.
     """
-    restorer = load(run).restorer(**asked)
-    jobs = plan([inputs] if isinstance(inputs, str | Path) else inputs, out, mask)
+    restorer = load(run, best=best).restorer(**asked)
+    wanted = [inputs] if isinstance(inputs, str | Path) else inputs
+    jobs = plan(wanted, out, mask, masked=restorer.task.masked)
     done = itertools.count(1)
 
     def tell(job: Job) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from sparring.data import Fault
+from sparring.data.decode import ENDINGS as READ_ENDINGS
+from sparring.data.decode import FOREIGN_ENDINGS, unread
 from sparring.data.files import is_picture, link_fault
 from sparring.data.stills import ENDINGS, read_still, split_alpha, write_still
 from sparring.errors import DataError, RequestError, SparringError
+from sparring.memory import ran_out
 from sparring.restoring import Restorer
 
 MASK = "_mask"
@@ -62,7 +65,7 @@ def apply_files(
         RequestError: a target is there already.
     """
     if not overwrite:
-        there = [job.target for job in jobs if job.target.exists()]
+        there = [job.target for job in jobs if not job.refused and job.target.exists()]
         if there:
             raise RequestError(f"{there[0]} is there already; --overwrite replaces it, or give another -o")
     written, failed = [], []
@@ -74,8 +77,13 @@ def apply_files(
                 raise DataError(job.refused)
             made = restorer.picture(read_still(job.source), None if job.mask is None else read_mask(job.mask))
             write_still(made, job.target)
-        except (SparringError, MemoryError, OSError) as error:
+        except (SparringError, OSError) as error:
             failed.append(Fault(str(job.source), str(error) or type(error).__name__))
+            continue
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
+            failed.append(Fault(str(job.source), "memory ran out; reduce the picture, or cut it into parts"))
             continue
         written.append(job.target)
     return Applied(tuple(written), tuple(failed))
@@ -95,7 +103,8 @@ def apply_to(
     if out is None or isinstance(mask, np.ndarray):
         raise RequestError("files need out=, a folder or a file to be written to, and masks in files")
     inputs = [pictures] if isinstance(pictures, str | Path) else list(pictures)
-    return apply_files(restorer, plan(inputs, out, mask), overwrite=overwrite)
+    jobs = plan(inputs, out, mask, masked=restorer.task.masked)
+    return apply_files(restorer, jobs, overwrite=overwrite)
 
 
 def apply_array(restorer: Restorer, pictures: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -123,46 +132,64 @@ def apply_array(restorer: Restorer, pictures: np.ndarray, mask: np.ndarray | Non
     return np.stack(made) if pictures.ndim == 4 else made[0]
 
 
-def plan(inputs: Sequence[str | Path], out: str | Path, mask: str | Path | None = None) -> list[Job]:
+def plan(
+    inputs: Sequence[str | Path], out: str | Path, mask: str | Path | None = None, *, masked: bool = True
+) -> list[Job]:
     """What is to be done: every picture of the inputs, below ``out`` or as that one file.
 
-    A link that is itself given is followed; one in a folder, or to a mask, that leads out of it is refused by name.
+    A link that is itself given is followed; one in a folder, or to a mask, that leads out of it is refused by name. So
+    are pictures of a folder in a form that is not read, and those of which a folder of masks has none.
 
     Args:
         inputs: pictures, and folders that are searched for them.
         out: a folder, or, for one picture, a file with an ending of :data:`~sparring.data.stills.ENDINGS`.
         mask: one mask for all, or a folder with a mask of each picture's name.
+        masked: whether masks are taken: then files called as a picture beside them and ``_mask`` are no pictures.
 
     Raises:
-        RequestError: there is no such input, none is a picture, or an output would take the place of an input.
+        RequestError: there is no such input, none is a picture, a mask is given and none is taken, or an output would
+            take the place of an input or of a mask.
     """
-    found = [pair for entry in inputs for pair in _pictures(Path(entry).expanduser())]
+    if mask is not None and not masked:
+        raise RequestError(f"--mask {mask}: this model takes no mask; leave it out")
+    found = [pair for entry in inputs for pair in _files(Path(entry).expanduser(), masked)]
+    foreign = [(source, name) for source, name in found if _foreign(source)]
+    found = [(source, name) for source, name in found if not _foreign(source)]
     out = Path(out).expanduser()
-    if not found:
+    if not found and not foreign:
         where = f" in {', '.join(map(str, inputs))}" if inputs else ""
         raise RequestError(f"there is no picture{where}; give pictures or folders of them")
-    alone = len(found) == 1 and Path(inputs[0]).expanduser().is_file()
+    targets = _targets(found, out, alone=len(found) == 1 and Path(inputs[0]).expanduser().is_file())
+    named = _masks(mask) if masked else lambda source, name: None
+    given = {Path(path).expanduser() for path in (*inputs, *([] if mask is None else [mask]))}
+    jobs = []
+    for (source, name), target in zip(found, targets, strict=True):
+        try:
+            holes, refused = named(source, name), ""
+        except DataError as error:
+            holes, refused = None, str(error)
+        root = source.parents[len(name.parts) - 1]
+        within = {source: root} | ({} if holes is None else {holes: root if mask is None else Path(mask).expanduser()})
+        refused = refused or _refusal({path: folder for path, folder in within.items() if path not in given})
+        jobs.append(Job(source, target, holes, refused))
+    read = {path.resolve() for job in jobs for path in (job.source, job.mask) if path is not None}
+    taken = next((job.target for job in jobs if job.target.resolve() in read), None)
+    if taken is not None:
+        raise RequestError(f"-o {out}: {taken} is an input, which is never overwritten; give another folder")
+    return jobs + [Job(source, out / name, refused=unread(source.suffix.lower())) for source, name in foreign]
+
+
+def _targets(found: Sequence[tuple[Path, Path]], out: Path, *, alone: bool) -> list[Path]:
+    """The file that each picture becomes."""
     if out.suffix and not out.is_dir():
         if not alone or out.suffix.lower() not in ENDINGS:
             raise RequestError(f"-o {out}: {len(found)} pictures go to a folder; one goes to a file in {ENDINGS}")
-        targets = [out]
-    else:
-        targets = [out / name.with_suffix(".png") for _, name in found]
-    doubled, times = Counter(targets).most_common(1)[0]
+        return [out]
+    targets = [out / name.with_suffix(".png") for _, name in found]
+    doubled, times = Counter(targets).most_common(1)[0] if targets else (out, 0)
     if times > 1:
         raise RequestError(f"two inputs would become {doubled}; apply them one after the other")
-    sources = {source.resolve() for source, _ in found}
-    taken = [target for target in targets if target.resolve() in sources]
-    if taken:
-        raise RequestError(f"-o {out}: {taken[0]} is an input, which is never overwritten; give another folder")
-    named, given = _masks(mask), {Path(path).expanduser() for path in (*inputs, *([] if mask is None else [mask]))}
-    jobs = []
-    for (source, name), target in zip(found, targets, strict=True):
-        holes, root = named(source, name), source.parents[len(name.parts) - 1]
-        within = {source: root} | ({} if holes is None else {holes: root if mask is None else Path(mask).expanduser()})
-        refused = _refusal({path: folder for path, folder in within.items() if path not in given})
-        jobs.append(Job(source, target, holes, refused))
-    return jobs
+    return targets
 
 
 def _refusal(within: dict[Path, Path]) -> str:
@@ -171,23 +198,32 @@ def _refusal(within: dict[Path, Path]) -> str:
     return next((f"{path.name} is {fault}" for path, fault in faults.items() if fault), "")
 
 
-def _pictures(entry: Path) -> Iterator[tuple[Path, Path]]:
-    """The pictures of an input, each with its name below ``out``; masks are not among them."""
+def _foreign(path: Path) -> bool:
+    return path.suffix.lower() in FOREIGN_ENDINGS
+
+
+def _files(entry: Path, masked: bool) -> Iterator[tuple[Path, Path]]:
+    """The pictures of an input, each with its name below ``out``; masks of others are not among them."""
     if not entry.exists():
         raise RequestError(f"there is no file or folder '{entry}'")
     if entry.is_file():
         yield entry, Path(entry.name)
         return
-    for path in sorted(entry.rglob("*")):
+    files = [path for path in sorted(entry.rglob("*")) if path.is_file()]
+    inside = [path for path in files if is_picture(path.name) or _foreign(path)]
+    there = {path.with_suffix("") for path in inside}
+    for path in inside:
         hidden = any(part.startswith(".") for part in path.relative_to(entry).parts)
-        if path.is_file() and is_picture(path.name) and not hidden and not path.stem.endswith(MASK):
+        of = path.with_name(path.stem.removesuffix(MASK))
+        if not hidden and not (masked and path.stem.endswith(MASK) and of in there):
             yield path, path.relative_to(entry)
 
 
 def _masks(mask: str | Path | None) -> Callable[[Path, Path], Path | None]:
     """What finds the mask of a picture: the one that is given, one of its name in the folder given, or one beside it.
 
-    It takes the picture and its name below ``out``; in a folder of masks those of folders lie in folders or flat.
+    It takes the picture and its name below ``out``; in a folder of masks those of folders lie in folders or flat. It
+    raises a ``DataError`` where that folder has none.
     """
     if mask is None:
         return lambda source, name: _mask_beside(source)
@@ -203,14 +239,14 @@ def _masks(mask: str | Path | None) -> Callable[[Path, Path], Path | None]:
             for ending in ("", MASK):
                 if (found := there.get(inside.with_name(inside.name + ending))) is not None:
                     return found
-        raise RequestError(f"--mask {mask}: there is no mask called {source.stem}{MASK}.png for {source}")
+        raise DataError(f"there is no mask called {source.stem}{MASK}.png in {mask}")
 
     return named
 
 
 def _mask_beside(source: Path) -> Path | None:
-    beside = source.with_name(f"{source.stem}{MASK}.png")
-    return beside if beside.is_file() else None
+    called = [source.with_name(f"{source.stem}{MASK}{ending}") for ending in (".png", *sorted(READ_ENDINGS))]
+    return next((path for path in called if path.is_file()), None)
 
 
 def read_mask(path: Path) -> np.ndarray:

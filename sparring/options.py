@@ -121,6 +121,7 @@ class Applying:
     ] = None
     seed: Seed = None
     overwrite: Annotated[bool | None, Parameter(help="replace files that are there; inputs never are")] = None
+    best: Annotated[bool | None, Parameter(help="take the model that was best on held-back items, not the last")] = None
 
 
 def given(options: Any) -> dict[str, Any]:

@@ -105,9 +105,12 @@ class Restorer:
             height, width = (max(1, round(side * self.scale)) for side in still.pixels.shape[:2])
             made = resize(made[0], (height, width))[None]
         pixels = ((made[0].clamp(-1, 1) + 1) * (most / 2)).round().permute(1, 2, 0).numpy().astype(still.pixels.dtype)
-        return Still(
-            pixels, _alpha(still.alpha, pixels.shape[:2]) if mask is not None or not self.task.masked else None
-        )
+        alpha = still.alpha
+        if alpha is not None and self.task.masked and mask is None:
+            # What was transparent is filled in; where nothing else was, the picture is opaque now.
+            alpha = np.where(alpha == 0, most, alpha).astype(alpha.dtype)
+            alpha = alpha if (alpha < most).any() else None
+        return Still(pixels, _alpha(alpha, pixels.shape[:2]))
 
     def _known(self, still: Still, mask: np.ndarray | None) -> Tensor | None:
         """1 where the picture is known, ``(1, 1, h, w)``; the alpha channel says so where no mask is given."""
@@ -115,7 +118,7 @@ class Restorer:
             if mask is not None:
                 raise RequestError(f"the task '{self.task.name}' takes no mask; leave it out")
             return None
-        if mask is None and still.alpha is not None:
+        if mask is None and still.alpha is not None and (still.alpha == 0).any():
             mask = still.alpha == 0
         if mask is None:
             raise RequestError(

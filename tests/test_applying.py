@@ -6,50 +6,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from restorers import SLIGHT, SMALL
 
 import sparring
-from sparring.applying import plan
 from sparring.cli import main
 from sparring.data import Fault
 from sparring.data.stills import Still, read_still, write_still
 from sparring.errors import RequestError
-
-SMALL = ["training.precision=fp32", "training.layout=contiguous", "training.batch=4"]
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for number in range(6):
-        draws = np.random.default_rng(number).integers(0, 256, (5, 6, 3), np.uint8)
-        Image.fromarray(draws).resize((50 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
-
-
-def run_of(tmp_path_factory, photos, task, *settings, steps=2):
-    out = tmp_path_factory.mktemp("runs") / task
-    sparring.train(photos, out=out, task=task, size=24, steps=steps, settings=[*SMALL, *settings])
-    return out
-
-
-SLIGHT = ("network.width=4", "network.blocks=1", "network.judge.width=4")
-
-
-@pytest.fixture(scope="module")
-def denoiser(tmp_path_factory, photos):
-    return run_of(tmp_path_factory, photos, "denoising", *SLIGHT)
-
-
-@pytest.fixture(scope="module")
-def enlarger(tmp_path_factory, photos):
-    wanted = ("network.width=4", "network.blocks=1", "network.judge.width=4", "task.scale=2")
-    return run_of(tmp_path_factory, photos, "super-resolution", *wanted)
-
-
-@pytest.fixture(scope="module")
-def inpainter(tmp_path_factory, photos):
-    wanted = ("network.width=4", "network.depth=2", "network.judge.width=4", "game.warm=0")
-    return run_of(tmp_path_factory, photos, "inpainting", *wanted)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -99,64 +62,6 @@ def test_what_was_known_is_kept_and_holes_are_filled(inpainter):
     other = picture.copy()
     other[holes] = 0
     np.testing.assert_array_equal(sparring.load(inpainter).apply(other, mask=holes), made)
-
-
-def test_a_folder_goes_to_a_folder_with_masks_by_suffix_and_failures_named(inpainter, tmp_path, capsys):
-    inside = tmp_path / "in"
-    (inside / "deep").mkdir(parents=True)
-    for name in ("a.png", "deep/b.png"):
-        write_still(Still(np.full((20, 30, 3), 90, np.uint8)), inside / name)
-    holes = np.zeros((20, 30, 1), np.uint8)
-    holes[4:8, 4:8] = 255
-    write_still(Still(holes), inside / "a_mask.png")
-    (inside / "broken.png").write_bytes(b"no")
-    code = main(["apply", str(inpainter), str(inside), "-o", str(tmp_path / "out")])
-    said = capsys.readouterr()
-    assert code == 1
-    assert said.out.split() == [str(tmp_path / "out" / "a.png")]
-    assert "deep/b.png" in said.err
-    assert "broken.png" in said.err
-    assert "2 of 3 pictures failed" in said.err
-    assert [p.name for p in (tmp_path / "out").rglob("*.png")] == ["a.png"]
-    code = main(["apply", str(inpainter), str(inside / "deep"), "-o", str(tmp_path / "out"), "--mask",
-                 str(inside / "a_mask.png")])  # fmt: skip
-    assert code == 0
-
-
-def test_a_folder_of_masks_has_one_for_each_picture(tmp_path):
-    for name in ("in/a.png", "in/deep/a.png", "in/deep/b.png", "masks/a.png", "masks/deep/a_mask.png", "masks/b.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / name)
-    jobs = plan([tmp_path / "in"], tmp_path / "out", tmp_path / "masks")
-    found = {str(job.source.relative_to(tmp_path)): str(job.mask.relative_to(tmp_path)) for job in jobs}
-    assert found == {
-        "in/a.png": "masks/a.png", "in/deep/a.png": "masks/deep/a_mask.png", "in/deep/b.png": "masks/b.png",
-    }  # fmt: skip
-    (tmp_path / "masks/b.png").unlink()
-    with pytest.raises(RequestError, match=r"no mask called b_mask\.png"):
-        plan([tmp_path / "in"], tmp_path / "out", tmp_path / "masks")
-
-
-def test_two_inputs_never_become_one_file(tmp_path):
-    for name in ("a.png", "a.jpg"):
-        write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / name)
-    with pytest.raises(RequestError, match=r"two inputs would become .*a\.png"):
-        plan([tmp_path], tmp_path / "out")
-
-
-def test_one_file_goes_to_one_file_and_nothing_is_replaced_unasked(denoiser, tmp_path, capsys):
-    source = tmp_path / "a.png"
-    write_still(Still(np.full((20, 30, 1), 90, np.uint8)), source)
-    before = source.read_bytes()
-    words = ["apply", str(denoiser), str(source), "-o"]
-    assert main([*words, str(tmp_path / "b.jpg")]) == 0
-    assert read_still(tmp_path / "b.jpg").pixels.shape == (20, 30, 1)
-    assert main([*words, str(tmp_path / "b.jpg")]) == 2
-    assert main([*words, str(tmp_path / "b.jpg"), "--overwrite"]) == 0
-    assert main([*words, str(source), "--overwrite"]) == 2
-    assert main([*words, str(tmp_path), "--overwrite"]) == 2
-    assert source.read_bytes() == before
-    assert "never overwritten" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,12 @@ FOREIGN_ENDINGS = frozenset(
 )
 """Endings of pictures that are not read, and are reported."""
 
+
+def unread(ending: str) -> str:
+    """Why a picture of such an ending is not read."""
+    return f"{ending} pictures are not read; convert them to PNG or JPEG"
+
+
 # A closed list: some of Pillow's other readers run programs (EPS) or accept almost any bytes (TGA).
 _FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "ICO")
 _GREY = frozenset(["1", "L", "LA", "La", "F"])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sparring.data import Fault
-from sparring.data.decode import FOREIGN_ENDINGS, Look, look
+from sparring.data.decode import FOREIGN_ENDINGS, Look, look, unread
 from sparring.data.files import Files, is_picture, read, reading
 from sparring.data.labels import Table, is_table, read_table
 from sparring.errors import DataError
@@ -76,7 +76,7 @@ def find(files: Files, max_pixels: int) -> Found:
         if is_table(file.name):
             found.tables.append(read_table(file.name, _table_bytes(file, limit)))
         elif ending in FOREIGN_ENDINGS:
-            found.faults.append(Fault(file.name, f"{ending} pictures are not read; convert them to PNG or JPEG"))
+            found.faults.append(Fault(file.name, unread(ending)))
         elif not is_picture(file.name):
             found.others[ending] += 1
         else:

@@ -215,17 +215,17 @@ def _traits(image: Image.Image) -> frozenset[str]:
         "print": mode in ("CMYK", "LAB"),
         "float": mode == "F",
         "deep": mode.startswith("I"),
-        "deep colour": _deep_colour(image),
+        "deep colour": deep_colour(image),
         # An MPO is a photograph with its own preview, not an animation.
         "animated": image.format != "MPO" and getattr(image, "is_animated", False),
     }
     return frozenset(name for name, there in found.items() if there)
 
 
-def _deep_colour(image: Image.Image) -> bool:
+def deep_colour(image: Image.Image) -> bool:
     """Whether the file holds 16 bits a channel that Pillow reads at 8."""
     stored = [str(tile[3]) for tile in getattr(image, "tile", ())]
-    return image.format == "PNG" and not image.mode.startswith("I") and any(";16" in kind for kind in stored)
+    return image.format in ("PNG", "TIFF") and not image.mode.startswith("I") and any(";16" in kind for kind in stored)
 
 
 def _header_orientation(image: Image.Image) -> int:
@@ -247,3 +247,21 @@ def turned(image: Image.Image) -> Image.Image:
     """The picture as its EXIF orientation says."""
     turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
+
+
+def turned_as(image: Image.Image, pixels: np.ndarray) -> np.ndarray:
+    """The pixels ``(h, w, c)`` of this file, read by another decoder, as its EXIF orientation says."""
+    turn = _TURNS.get(_header_orientation(image))
+    if turn is None:
+        return pixels
+    across = np.swapaxes(pixels, 0, 1)
+    ways = {
+        Image.Transpose.FLIP_LEFT_RIGHT: pixels[:, ::-1],
+        Image.Transpose.ROTATE_180: pixels[::-1, ::-1],
+        Image.Transpose.FLIP_TOP_BOTTOM: pixels[::-1],
+        Image.Transpose.TRANSPOSE: across,
+        Image.Transpose.ROTATE_270: across[:, ::-1],
+        Image.Transpose.TRANSVERSE: across[::-1, ::-1],
+        Image.Transpose.ROTATE_90: across[::-1],
+    }
+    return np.ascontiguousarray(ways[turn])

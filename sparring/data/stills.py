@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from sparring.data.decode import opened, quiet, turned
+from sparring.data.decode import deep_colour, opened, quiet, turned, turned_as
 from sparring.data.deep_png import deep_png
 from sparring.errors import DataError, RequestError
 from sparring.files import write_atomic
@@ -33,10 +33,10 @@ class Still(NamedTuple):
 
 
 def read_still(path: Path) -> Still:
-    """Reads one picture file, turned as its EXIF orientation says.
+    """Reads one picture file in its own depth, turned as its EXIF orientation says.
 
     Raises:
-        DataError: it cannot be read; the message is the bare reason.
+        DataError: it cannot be read, or not in its own depth; the message is the bare reason.
     """
     try:
         if not path.is_file():
@@ -49,9 +49,13 @@ def read_still(path: Path) -> Still:
     if not data:
         raise DataError("empty")
     deep = deep_png(data, LARGEST)
-    if deep is not None:
-        return split_alpha(deep)
     with quiet(), opened(io.BytesIO(data), LARGEST) as image:
+        if deep is not None:
+            return split_alpha(turned_as(image, deep))
+        if deep_colour(image):
+            raise DataError(
+                "colour of 16 bits a channel, of which 8 could be read; save it as a PNG without interlacing"
+            )
         image.load()
         return split_alpha(_plain(turned(image)))
 

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,6 +68,43 @@ def test_orientation_is_applied(tmp_path):
     exif[0x0112] = 6
     image.save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(read_still(tmp_path / "a.png").pixels, np.rot90(plain, -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_to_sixteen_bits_as_to_eight(tmp_path, orientation):
+    image = Image.new("RGB", (9, 6))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    said = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(said)) + b"eXIf" + said + struct.pack(">I", zlib.crc32(b"eXIf" + said))
+    found = {}
+    for kind in (np.uint8, np.uint16):
+        data = png(pixels(3, np.uint8, (6, 9)).astype(kind))
+        (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+        found[kind] = read_still(tmp_path / "a.png").pixels
+        assert found[kind].dtype == kind
+    np.testing.assert_array_equal(found[np.uint8], found[np.uint16])
+
+
+def deep_tiff(values):
+    """A TIFF of one strip without compression, of 16 bits a channel."""
+    height, width, channels = values.shape
+    data, bits = values.astype("<u2").tobytes(), struct.pack(f"<{channels}H", *[16] * channels)
+    fields = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, 8), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, 8 + len(bits)), (277, 3, 1, channels), (278, 4, 1, height), (279, 4, 1, len(data)),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *field) for field in fields)
+    directory = struct.pack("<H", len(fields)) + entries + struct.pack("<I", 0)
+    return b"II*\0" + struct.pack("<I", 8 + len(bits) + len(data)) + bits + data + directory
+
+
+def test_colour_that_would_lose_half_of_its_bits_is_refused(tmp_path):
+    (tmp_path / "a.tif").write_bytes(deep_tiff(pixels(3, np.uint16)))
+    with pytest.raises(DataError, match="16 bits a channel, of which 8 could be read"):
+        read_still(tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as image:  # the file is a sound one
+        assert np.array_equal(np.asarray(image), pixels(3, np.uint16) >> 8)
 
 
 def test_palettes_and_one_bit_become_plain(tmp_path):

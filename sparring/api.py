@@ -25,6 +25,7 @@ from sparring.leaks import refuse_selection
 from sparring.learning import refuse_run_in_the_way
 from sparring.learning import steps as play
 from sparring.limits import Limits
+from sparring.metrics import Metric
 from sparring.model import Model, load
 from sparring.privacy import secret
 from sparring.processes import is_first
@@ -272,7 +273,7 @@ def evaluate(  # noqa: PLR0913
     run: str | Path,
     *,
     against: str | Path | DataSource | None = None,
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str | Metric] = (),
     features: str | None = None,
     weights: str | Path | None = None,
     count: int | None = None,
@@ -284,7 +285,7 @@ def evaluate(  # noqa: PLR0913
     Args:
         run: its folder.
         against: other data to compare with; the run's own held-back items where not given.
-        metrics: names of metrics; the default ones where none are named.
+        metrics: metrics or their names; the default ones where none are named.
         features: name of the features, such as ``inception``; those that suit the data where none are named.
         weights: file of the weights of such features; found or fetched once where not given.
         count: generated items; as many as the reference holds where not given.

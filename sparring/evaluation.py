@@ -252,7 +252,9 @@ def _protocol(bench: Bench, found: _Found) -> dict[str, Any]:
     drawn = [] if bench.judged.seed is None else [f"samples {bench.judged.seed}"]
     said["seeds"] = ", ".join([*drawn, f"features and baselines {bench.jury.seed}"])
     said["how_described"] = {} if fitted is None else fitted.part.to_json()
-    return said | {"metrics": {name: {"how": m.protocol, "settings": m.to_json()} for name, m in taken.items()}}
+    said |= {name: metric.told() for name, metric in taken.items() if metric.told()}
+    how = {name: "; ".join(filter(None, (metric.told(), metric.protocol))) for name, metric in taken.items()}
+    return said | {"metrics": {name: {"how": how[name], "settings": m.to_json()} for name, m in taken.items()}}
 
 
 def _named(fitted: FittedFeatures | None) -> str:

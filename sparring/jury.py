@@ -125,19 +125,19 @@ class Jury:
         return None
 
 
-def wished(metrics: Sequence[str], features: str | None, weights: str | Path | None) -> dict[str, Any]:
-    """What :meth:`Jury.of` is told by the names of metrics and features, and the file of the features' weights.
+def wished(metrics: Sequence[str | Metric], features: str | None, weights: str | Path | None) -> dict[str, Any]:
+    """What :meth:`Jury.of` is told by metrics or their names, the name of features, and the file of their weights.
 
     Raises:
         RequestError: nothing has such a name, or the features have no weights of a file.
     """
-    metrics = (metrics,) if isinstance(metrics, str) else metrics
+    metrics = (metrics,) if isinstance(metrics, str | Metric) else metrics
     described = None if features is None else Features.find(features)()
     if weights is not None:
         if described is None or "weights" not in type(described).model_fields:
             raise RequestError(f"weights = {weights}: name the features that they are of, such as inception")
         described = described.but(weights=str(weights))
-    return {"metrics": [Metric.find(name)() for name in metrics], "features": described}
+    return {"metrics": [m if isinstance(m, Metric) else Metric.find(m)() for m in metrics], "features": described}
 
 
 def _features(data: Dataset) -> list[Features]:

@@ -23,7 +23,7 @@ from sparring.evaluation import Evaluation, evaluate
 from sparring.experiment import Experiment, Material, gather_again, read_alike
 from sparring.games import Autoencoding
 from sparring.jury import Jury, wished
-from sparring.metrics import Specimens
+from sparring.metrics import Metric, Specimens
 from sparring.modalities.asking import Asking
 from sparring.randomness import derive
 from sparring.reference import changed, fair, in_place
@@ -233,7 +233,7 @@ class Model:
         self,
         *,
         against: str | Path | DataSource | None = None,
-        metrics: Sequence[str] = (),
+        metrics: Sequence[str | Metric] = (),
         features: str | None = None,
         weights: str | Path | None = None,
         count: int | None = None,

@@ -13,6 +13,7 @@ from sparring.cli import main
 from sparring.data import Fault
 from sparring.data.stills import Still, read_still, write_still
 from sparring.errors import RequestError
+from sparring.metrics.psnr import Psnr
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -210,6 +211,11 @@ def test_a_restorer_is_judged_beside_simple_means(tmp_path, task):
     )
     assert rows["psnr"].floor is None
     assert model.evaluate(count=20, metrics=["psnr"]) == model.evaluate(count=20, metrics=["psnr"])
+    assert "psnr all channels, border of 0 left out" in found.how()
+    asked = model.evaluate(count=20, metrics=[Psnr(channels="y", crop=2)])
+    assert [row.name for row in asked.rows] == ["psnr-y"]
+    assert "psnr luma, border of 2 left out" in asked.how()
+    assert asked.protocol["metrics"]["psnr"]["how"].startswith("luma, border of 2 left out; mean of")
 
 
 def test_the_same_generator_without_a_discriminator_can_stand_beside(tmp_path):

@@ -23,6 +23,7 @@ from sparring.randomness import derive
 from sparring.sides import Judged
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
+from sparring.tasks.unpaired_translation import Style, UnpairedTranslation
 from sparring.types import Batch, DataSpec
 
 
@@ -97,6 +98,12 @@ def test_a_task_that_names_its_judges_gets_no_others(ring):
     jury = Jury.of(_Mending(game=Generation().game), ring.data)
     assert (names(jury.metrics), names(jury.baselines)) == (["_error"], ["_unchanged"])
     assert not any(metric.paired for metric in Jury.of(Generation(), ring.data).metrics)
+
+
+@pytest.mark.parametrize("task", [UnpairedTranslation(), Style()])
+def test_translations_without_pairs_stand_beside_what_was_given(task, ring):
+    data = replace(ring.data, modality="image")
+    assert names(Jury.of(task, data).baselines) == ["identity", "training-items"]
 
 
 def test_a_restoration_is_measured_against_its_truth_and_has_no_floor(ring):

@@ -180,6 +180,10 @@ class Metric(Part):
             fake: items to be judged.
         """
 
+    def told(self) -> str:
+        """What of its settings changes the number's meaning, in a few words; empty where nothing does."""
+        return ""
+
     def printed(self, number: str, features: str) -> str:
         """A number's name as it is printed, ``"frechet[digits-cnn]"``."""
         return f"{number}[{features}]" if self.featured else number

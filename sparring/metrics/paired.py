@@ -42,6 +42,9 @@ class Pixelwise(Metric):
     def each(self, made: Float[np.ndarray, "n h w c"], truth: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
         """The number of each picture; float64, 255 is the greatest value."""
 
+    def told(self) -> str:
+        return f"{'luma' if self.channels == 'y' else 'all channels'}, border of {self.crop} left out"
+
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Every picture needs its truth."""
         return pair_fault(fake, self.channels, self.crop)

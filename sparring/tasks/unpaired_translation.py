@@ -5,6 +5,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 from torch import Tensor
 
+from sparring.baselines import Baseline
+from sparring.baselines.given import Identity
+from sparring.baselines.training_items import TrainingItems
 from sparring.errors import RequestError
 from sparring.games import Game
 from sparring.games.contrastive import Contrastive
@@ -19,6 +22,7 @@ class UnpairedTranslation(PictureTask):
     source: ClassVar[str] = "pairs"
     reading: ClassVar[dict[str, Any]] = {"aligned": False}
     recolours: ClassVar[bool] = True
+    baselines: ClassVar[tuple[type[Baseline], ...]] = (Identity, TrainingItems)
     game: Game = Field(default=Cycle(), description="the game that is played: cycle or contrastive")
 
     def spec(self, data: DataSpec) -> DataSpec:
@@ -40,6 +44,7 @@ class Style(PictureTask):
     source: ClassVar[str] = "pairs"
     reading: ClassVar[dict[str, Any]] = {"aligned": False}
     recolours: ClassVar[bool] = True
+    baselines: ClassVar[tuple[type[Baseline], ...]] = (Identity, TrainingItems)
     game: Game = Field(default=Contrastive(), description="the game that is played: contrastive or cycle")
 
     def spec(self, data: DataSpec) -> DataSpec:

@@ -290,7 +290,7 @@ def evaluate(  # noqa: PLR0913
         weights: file of the weights of such features; found or fetched once where not given.
         count: generated items; as many as the reference holds where not given.
         beside: another run of the same task, whose numbers stand in a column of their own, such as one that was
-            trained without a discriminator (``game.adversary=0``).
+            trained without a discriminator (``game.adversary=0``). The report shows it until the next evaluation.
         best: judge the model that was best on held-back items while training, instead of the last.
 
     Raises:

@@ -254,7 +254,7 @@ class Model:
         judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others, seed)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
         found = replace(found, protocol=found.protocol | said | self._which())
-        usual = not metrics and all(asked is None for asked in (against, count, features, weights, beside))
+        usual = not metrics and all(asked is None for asked in (against, count, features, weights))
         if usual and not self.best:
             keep(self.run, found)
         return found

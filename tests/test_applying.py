@@ -14,6 +14,7 @@ from sparring.data import Fault
 from sparring.data.stills import Still, read_still, write_still
 from sparring.errors import RequestError
 from sparring.metrics.psnr import Psnr
+from sparring.tasks.denoising import Denoising
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -218,13 +219,15 @@ def test_a_restorer_is_judged_beside_simple_means(tmp_path, task):
     assert asked.protocol["metrics"]["psnr"]["how"].startswith("luma, border of 2 left out; mean of")
 
 
-def test_the_same_generator_without_a_discriminator_can_stand_beside(tmp_path):
+def test_the_same_generator_without_a_discriminator_can_stand_beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(Denoising, "metrics", (Psnr,))
     settings = [*SMALL, "network.width=4", "network.blocks=1", "network.judge.width=4"]
     options = {"task": "denoising", "steps": 2}
     model = sparring.train("digits", out=tmp_path / "with", settings=[*settings, "game.warm=0"], **options)
     plain = sparring.train("digits", out=tmp_path / "without", settings=[*settings, "game.adversary=0"], **options)
-    found = model.evaluate(count=20, metrics=["psnr"], beside=tmp_path / "without").rows[0]
-    assert found.baselines["without"] == plain.evaluate(count=20, metrics=["psnr"]).rows[0].value
+    found = model.evaluate(beside=tmp_path / "without").rows[0]
+    assert found.baselines["without"] == plain.evaluate().rows[0].value
+    assert "<th>without</th>" in sparring.report(tmp_path / "with").read_text()
 
 
 def test_a_run_of_another_task_cannot_stand_beside(denoiser, enlarger):

@@ -93,7 +93,6 @@ class Muon(Adam):
     where a discriminator joins later, ``share`` ends it by then.
     """
 
-    rate: float = Field(default=1e-3, gt=0, description=_RATE)
     momentum: float = Field(default=0.95, ge=0, lt=1, description="decay of the mean gradient of a matrix")
     share: float = Field(default=1.0, gt=0, le=1, description="share of the run after which matrices go by Adam too")
 

@@ -1,9 +1,7 @@
 """The codec of a run: how items, conditions and given pictures are encoded; and the players that fit it."""
 
-import math
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -14,7 +12,6 @@ from sparring.experiment import Experiment, Material, item_spec
 from sparring.memory import available
 from sparring.modalities import Modality
 from sparring.modalities.asking import Asking, Labels
-from sparring.modalities.clusters import Clusters, Groups
 from sparring.modalities.conditions import Conditions, ConditionTable
 from sparring.part import Part, walk
 from sparring.provenance import provenance
@@ -34,35 +31,30 @@ class Codec(Part):
     modality: Modality = Field(description="the codec of items, fitted")
     conditions: Conditions | None = Field(default=None, description="the codec of attributes that can be asked for")
     given: Modality | None = Field(default=None, description="the codec of what items are made from")
-    clusters: int = Field(default=0, ge=0, le=1000, description="groups of like items in the place of attributes")
-
-    @classmethod
-    def of(cls, material: Material) -> Self:
-        """How these data are encoded."""
-        groups = 0 if material.clusters is None else material.clusters.width
-        return cls(modality=material.modality, conditions=material.conditions, given=material.given, clusters=groups)
 
     def spec(self, task: Task) -> DataSpec:
         """What networks must know of one item."""
-        spec = item_spec(task, self.modality, self.conditions, self.given)
-        return replace(spec, condition=self.clusters) if self.clusters else spec
+        return item_spec(task, self.modality, self.conditions, self.given)
 
     def asking(self, folder: Path, task: Task) -> Asking:
         """What can be asked for, of a run with this folder of what was learned of the data."""
-        if self.clusters:
-            return Groups(Clusters.load(folder, self.clusters, math.prod(self.modality.spec().shape)))
         if self.conditions is None:
             return self.modality.asking(task.attributes)
         return Labels(ConditionTable.load(folder, self.conditions))
 
+    def save(self, run: Run, table: ConditionTable | None) -> None:
+        """Writes the codec into a run."""
+        run.write(run.codec / "codec.json", self.to_json())
+        if table is not None:
+            table.save(run.codec)
+
 
 def keep_codec(run: Run, material: Material) -> None:
     """Writes what was learned of the data into a run."""
-    run.write(run.codec / "codec.json", Codec.of(material).to_json())
+    table = None
     if material.conditions is not None:
-        ConditionTable.of(material.conditions, material.columns(material.splits.train)).save(run.codec)
-    if material.clusters is not None:
-        material.clusters.save(run.codec)
+        table = ConditionTable.of(material.conditions, material.columns(material.splits.train))
+    Codec(modality=material.modality, conditions=material.conditions, given=material.given).save(run, table)
 
 
 def build(experiment: Experiment, codec: Codec) -> nn.ModuleDict:

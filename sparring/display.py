@@ -82,7 +82,6 @@ def beginning(out: Path, recipe: str | None) -> list[str]:
     return [
         f"found    {wording.usage(counts, codec.modality.spec().shape)}",
         *([f"labels   {', '.join(experiment.task.attributes)}"] if experiment.task.attributes else []),
-        *([f"groups   {codec.clusters} of like items, told in the place of labels"] if codec.clusters else []),
         *(f"note     {note}" for note in [*notes, *_risks(experiment, codec)]),
         *skipped,
         f"trains   {recipe or 'the default recipe'}: {wording.game(experiment.task.game)}",

@@ -16,7 +16,6 @@ from sparring.data.reader import Batches, Reader
 from sparring.errors import DataError, RequestError, choices
 from sparring.leaks import refuse_choices, refuse_parts
 from sparring.modalities import Modality
-from sparring.modalities.clusters import MOST_FITTED, Clusters
 from sparring.modalities.conditions import Conditions
 from sparring.modalities.frames import TableItems
 from sparring.modalities.private import fit_privately
@@ -170,10 +169,9 @@ class Material:
         splits: its rows by use.
         modality: the codec, fitted.
         conditions: the codec of the attributes that can be asked for, or None.
-        encoded: encoded attributes of every item, or its group, ``(n, k)``, or None.
+        encoded: encoded attributes of every item, ``(n, k)``, or None.
         task: the task, which says what can be asked for.
         given: the codec of what items are made from, where the data hold that.
-        clusters: groups of like items in the place of attributes, or None.
     """
 
     data: Dataset
@@ -183,13 +181,11 @@ class Material:
     encoded: Tensor | None
     task: Task
     given: Modality | None = None
-    clusters: Clusters | None = None
 
     @property
     def spec(self) -> DataSpec:
         """What networks must know of one item."""
-        spec = item_spec(self.task, self.modality, self.conditions, self.given)
-        return spec if self.clusters is None else replace(spec, condition=self.clusters.width)
+        return item_spec(self.task, self.modality, self.conditions, self.given)
 
     def learned(self) -> np.ndarray:
         """Content hashes of what has a part in training, ``(n,)``: to learn from, and to choose by."""
@@ -291,33 +287,8 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None, *, selec
     if task.translates and data.given is not None:
         given = Modality.find(data.modality).fit(data.given)
     splits, data = split(data, select_share), replace(data, notes=(*data.notes, *_told(data)))
-    if not asked and getattr(task, "clusters", 0):
-        return _grouped(task, data, splits, modality)
     if not asked or modality.askable():
         return Material(data, splits, modality, None, None, task, given)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})
     encoded = torch.from_numpy(np.asarray(conditions.encode({name: data.attributes[name] for name in asked})))
     return Material(data, splits, modality, conditions, encoded, task)
-
-
-def _grouped(task: Task, data: Dataset, splits: Splits, modality: Modality) -> Material:
-    """Material whose items are told by the groups that those to learn from fall into.
-
-    Raises:
-        RequestError: the items are rows, or no more than there are groups.
-    """
-    wished = getattr(task, "clusters", 0)
-    if data.reading is not None:
-        raise RequestError(f"task.clusters = {wished}: rows are told apart by their columns; leave it 0")
-    if len(splits.train) <= wished:
-        raise RequestError(f"task.clusters = {wished}: {len(splits.train)} items to learn from are no more than that")
-    chosen = splits.train[np.linspace(0, len(splits.train) - 1, min(MOST_FITTED, len(splits.train))).astype(np.int64)]
-    clusters = Clusters.fit(modality.encode(data.items[chosen]), wished)
-    codes = np.concatenate(
-        [
-            clusters.codes(modality.encode(data.items[rows]))
-            for rows in np.array_split(np.arange(len(data)), -(-len(data) // 4096))
-        ]
-    )
-    clusters = clusters.counting(codes[splits.train])
-    return Material(data, splits, modality, None, clusters.encode(codes), task, clusters=clusters)

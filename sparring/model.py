@@ -208,13 +208,14 @@ class Model:
         Raises:
             RequestError: the model's game does not encode items, or attributes are missing.
         """
-        game = self.experiment.task.game
+        game, condition = self.experiment.task.game, None
         if not isinstance(game, Autoencoding):
             raise RequestError(f"a model of the game '{game.name}' reconstructs nothing; one of --recipe vae does")
-        if not self._knows(attributes or {}):
-            raise RequestError(f"reconstruct needs the items' attributes {', '.join(self.asking.titles())}")
+        if self.conditions is not None:
+            if not self._knows(attributes or {}):
+                raise RequestError(f"reconstruct needs the items' attributes {', '.join(self.conditions.titles)}")
+            condition = torch.as_tensor(self.conditions.encode(dict(attributes or {})))
         encoded = self.modality.encode(np.asarray(items))
-        condition = self.asking.own(encoded, attributes)[0]
         return self.modality.decode(
             by_chunks(self._players, lambda batch: game.reconstruct(self._players, batch).value, encoded, condition)
         )

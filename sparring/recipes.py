@@ -48,9 +48,6 @@ ROWS_WATCHED = tuple(part.but(separation=2.5) if isinstance(part, Won) else part
 AUGMENT_BELOW = 20_000
 """Pictures below which the discriminator learns them by heart within a default run."""
 
-CLUSTERS = 100
-"""Groups that pictures without labels are told by where there are a hundred times as many."""
-
 _JUDGING = Adam(rate=4e-4, beta1=0.5, beta2=0.99)
 """Of the discriminator of pairs; it joins late, when a rate that fell from the beginning would be gone."""
 
@@ -142,19 +139,17 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
     """Plain convolutions in a pyramid, relativistic pairing with R1 and R2: the default for pictures."""
     _needs_pictures(facts, "pyramid")
     gamma = 0.3 * max(1.0, facts.shape[1] * facts.shape[2] / 28**2)
-    clusters = 0 if facts.attributes or facts.count < 100 * CLUSTERS else CLUSTERS
     game = Latent(
         network=Pyramid(),
         loss=RelativisticPairing(),
         # A stronger mismatch makes what is asked for purer than the data are.
-        penalties=(R1(gamma=gamma), R2(gamma=gamma), *([Mismatch(weight=0.2)] if facts.attributes or clusters else [])),
+        penalties=(R1(gamma=gamma), R2(gamma=gamma), *([Mismatch(weight=0.2)] if facts.attributes else [])),
         views=_views(facts),
         latent=64,
     )
     # A rate that falls costs half of what a short run can learn; the average of the weights calms them as well.
     optimiser = Adam(rate=2e-3, beta1=0.0, beta2=0.99)
-    task = Generation(game=game, attributes=facts.attributes, clusters=clusters)
-    return task, Training(batch=64, optimiser=optimiser)
+    return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
 
 
 def mlp(facts: Facts) -> tuple[Generation, Training]:
@@ -204,7 +199,13 @@ def private(facts: Facts) -> tuple[Generation, Training]:
     )
     optimiser = Adam(rate=1e-3, rate_final=1e-4, beta1=0.5, beta2=0.9)
     training = Training(
-        batch=500, optimiser=optimiser, average=0.05, images=_rows(facts, 150), precision="fp32", best="none", watch=()
+        batch=500,
+        optimiser=optimiser,
+        average=0.05,
+        images=_rows(facts, 150),
+        precision="fp32",
+        best="none",
+        watch=(),
     )
     return Generation(game=game), training
 

@@ -53,7 +53,7 @@ def _samples(
 ) -> tuple[Any, dict[str, Any]]:
     """Decoded samples from the first ``count`` latents, with their attributes."""
     modality, task, numbers = material.modality, experiment.task, range(count)
-    asking = Codec.of(material).asking(codec, task)
+    asking = Codec(modality=modality, conditions=material.conditions).asking(codec, task)
     columns, encoded = asking.draw(0, numbers, {})
     with engine.sampling() as averaged:
         made = sample(task.game, averaged, encoded, task.game.draw(0, numbers), modality.at_once)

@@ -196,7 +196,7 @@ class ConditionTable:
         """
         path = Path(folder) / _NAME
         try:
-            refuse_packed(path, _WIDENED)
+            _refuse_packed(path)
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 columns = [arrays[f"codes_{i}"].astype(np.float64) for i in range(len(conditions.attributes))]
             rows = np.stack(columns, 1)
@@ -209,14 +209,10 @@ class ConditionTable:
         return cls(conditions, rows)
 
 
-def refuse_packed(path: Path, widened: int) -> None:
-    """Refuses arrays in a file that says that it unpacks to more than it is, as what a run wrote does not.
+def _refuse_packed(path: Path) -> None:
+    """Refuses a table that says that it unpacks to more than it is: what :meth:`ConditionTable.save` wrote does not.
 
-    They are widened when they are read, for which there must be memory.
-
-    Args:
-        path: the ``.npz`` file.
-        widened: bytes of memory that a byte of it takes at most.
+    Its codes are widened when they are read, and held twice meanwhile, for which there must be memory.
 
     Raises:
         ValueError: it does, or there is less memory.
@@ -228,8 +224,8 @@ def refuse_packed(path: Path, widened: int) -> None:
         unpacked = sum(info.file_size for info in archive.infolist())
     if unpacked > size:
         raise ValueError(f"{unpacked} bytes are packed into {size}, and a run packs none")
-    if left is not None and widened * size > left:
-        raise ValueError(f"{widened * size / 2**30:.1f} GiB of memory are needed and {left / 2**30:.1f} are free")
+    if left is not None and _WIDENED * size > left:
+        raise ValueError(f"{_WIDENED * size / 2**30:.1f} GiB of memory are needed and {left / 2**30:.1f} are free")
 
 
 def _pick(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:

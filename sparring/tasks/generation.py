@@ -18,15 +18,8 @@ class Generation(Task):
         default=0.5, ge=0, le=1, description="of tables: chance that a condition names several columns while learning"
     )
 
-    clusters: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="groups of like items that the networks are told where there are no labels; 0: none. Not of tables",
-    )
-
     def spec(self, data: DataSpec) -> DataSpec:
         return data
 
     def batch(self, data: Batch) -> Batch:
-        return data if self.attributes or self.clusters else replace(data, condition=None)
+        return data if self.attributes else replace(data, condition=None)

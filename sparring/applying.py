@@ -181,12 +181,14 @@ def plan(
 
 def _targets(found: Sequence[tuple[Path, Path]], out: Path, *, alone: bool) -> list[Path]:
     """The file that each picture becomes."""
+    if not found:
+        return []
     if out.suffix and not out.is_dir():
         if not alone or out.suffix.lower() not in ENDINGS:
             raise RequestError(f"-o {out}: {len(found)} pictures go to a folder; one goes to a file in {ENDINGS}")
         return [out]
     targets = [out / name.with_suffix(".png") for _, name in found]
-    doubled, times = Counter(targets).most_common(1)[0] if targets else (out, 0)
+    doubled, times = Counter(targets).most_common(1)[0]
     if times > 1:
         raise RequestError(f"two inputs would become {doubled}; apply them one after the other")
     return targets

@@ -85,6 +85,8 @@ def test_a_task_without_holes_restores_pictures_called_masks_and_takes_no_mask(d
     assert sorted(Path(line).name for line in said.out.split()) == ["a.png", "a_mask.png"]
     assert "b.heic: .heic pictures are not read; convert them to PNG or JPEG" in said.err
     assert "1 of 3 pictures failed" in said.err
+    assert main(["apply", str(denoiser), str(inside / "b.heic"), "-o", str(tmp_path / "b.png")]) == 1
+    assert "1 of 1 pictures failed" in capsys.readouterr().err
     assert main([*words, "--overwrite", "--mask", str(inside / "a.png")]) == 2
     assert "takes no mask" in capsys.readouterr().err
 

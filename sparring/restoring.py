@@ -104,7 +104,9 @@ class Restorer:
         if self.scale is not None:
             height, width = (max(1, round(side * self.scale)) for side in still.pixels.shape[:2])
             made = resize(made[0], (height, width))[None]
-        pixels = ((made[0].clamp(-1, 1) + 1) * (most / 2)).round().permute(1, 2, 0).numpy().astype(still.pixels.dtype)
+        # In place: what is made of a large picture is several times as large as the picture.
+        levels = made[0].clamp_(-1, 1).add_(1).mul_(most / 2).round_()
+        pixels = levels.permute(1, 2, 0).numpy().astype(still.pixels.dtype)
         alpha = still.alpha
         if alpha is not None and self.task.masked and mask is None:
             # What was transparent is filled in; where nothing else was, the picture is opaque now.

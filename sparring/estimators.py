@@ -27,6 +27,7 @@ class TableGAN:
         delta: of private training.
         seed: of everything random.
         out: the run's folder; a temporary one, gone with this object, where it is None.
+        overwrite: whether a run that is in ``out`` already may be replaced.
         settings: overrides of any part's fields, ``("training.batch=1000",)``.
 
     Attributes:
@@ -44,17 +45,20 @@ class TableGAN:
         delta: float | None = None,
         seed: int = 0,
         out: str | Path | None = None,
+        overwrite: bool = False,
         settings: Sequence[str] = (),
     ):
         self.epochs, self.minutes, self.recipe = epochs, minutes, recipe
         self.private, self.epsilon, self.delta = private, epsilon, delta
-        self.seed, self.out, self.settings = seed, out, settings
+        self.seed, self.out, self.overwrite, self.settings = seed, out, overwrite, settings
         self.model_: Model | None = None
+        self._array: np.dtype | None = None
+        self._labels: dict[str, Any] = {}
 
     def fit(
         self,
         data: Frame | np.ndarray | str | Path,
-        discrete_columns: Sequence[str] | None = None,
+        discrete_columns: Sequence[Any] | None = None,
         *,
         rules: Sequence[str] = (),
     ) -> Self:
@@ -62,12 +66,13 @@ class TableGAN:
 
         Args:
             data: a frame, an array ``(n, d)``, or a path of a CSV, TSV or Parquet file.
-            discrete_columns: columns whose values are categories, whatever they look like; the others are found out.
+            discrete_columns: columns whose values are categories, whatever they look like, by label, of an array by
+                number; the others are found out.
             rules: what holds in every row, ``"start <= end"``, ``"0 <= age <= 120"``, ``"city + country"``.
 
         Raises:
             DataError: the table cannot be learned.
-            RequestError: a column or setting is not there, or the data are of another form.
+            RequestError: a column or setting is not there, the data are of another form, or ``out`` holds a run.
         """
         if not isinstance(data, (str, Path, np.ndarray, pandas().DataFrame)) or getattr(data, "ndim", 2) != 2:
             shape = f" of shape {data.shape}" if isinstance(data, np.ndarray) else ""
@@ -75,8 +80,13 @@ class TableGAN:
                 f"data: a frame, an array (n, d) or a path is wanted, not {type(data).__name__}{shape}; "
                 "pandas.DataFrame makes a frame of lists and dictionaries"
             )
+        self._array = data.dtype if isinstance(data, np.ndarray) else None
+        self._labels = {str(label): label for label in getattr(data, "columns", ())}
+        called = {}
         if isinstance(data, np.ndarray):
-            data = pandas().DataFrame(data, columns=[f"x{i + 1}" for i in range(data.shape[-1])])
+            called = {i: f"x{i + 1}" for i in range(data.shape[-1])}
+            data = pandas().DataFrame(data, columns=list(called.values()))
+        discrete = [called.get(name, str(name)) for name in discrete_columns or ()]
         if self.out is None:
             folder = tempfile.mkdtemp(prefix="sparring-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -84,7 +94,7 @@ class TableGAN:
         else:
             out = Path(self.out)
         source = self._source(data, out / "data")
-        kinds = {**source.kinds, **dict.fromkeys(discrete_columns or (), "categorical")}
+        kinds = {**source.kinds, **dict.fromkeys(discrete, "categorical")}
         source = source.but(kinds=kinds, rules=(*source.rules, *rules))
         # The exact number of private rows must not show in the length.
         told = self.epochs is not None and not self.private
@@ -101,7 +111,7 @@ class TableGAN:
             settings=list(self.settings),
             images=images,
             minutes=self.minutes,
-            overwrite=True,
+            overwrite=self.overwrite or self.out is None,
         )
         return self
 
@@ -117,8 +127,8 @@ class TableGAN:
 
     def sample(
         self, n: int = 1000, *, condition: Mapping[str, Any] | None = None, seed: int = 0, refine: int = 1
-    ) -> Frame:
-        """New rows as a frame with the columns, order and types of the data.
+    ) -> Frame | np.ndarray:
+        """New rows as a frame with the columns, order and types of the data; as an array, where that was learned from.
 
         Args:
             n: how many.
@@ -129,7 +139,11 @@ class TableGAN:
         Raises:
             RequestError: nothing was learned yet, or there is no such column or value.
         """
-        return self._fitted().sample(n, seed=seed, condition=condition, refine=refine)
+        made = self._fitted().sample(n, seed=seed, condition=condition, refine=refine)
+        if self._array is not None:
+            return made.to_numpy(self._array)
+        # Labels of columns may have been numbers.
+        return made.rename(columns=self._labels)
 
     def evaluate(self, **asked: Any) -> Any:
         """Judges what was learned, as :meth:`sparring.Model.evaluate` does."""
@@ -142,7 +156,7 @@ class TableGAN:
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """What was learned in a run's folder."""
-        estimator = cls(out=folder)
+        estimator = cls()
         estimator.model_ = load(folder)
         return estimator
 

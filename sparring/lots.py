@@ -64,7 +64,8 @@ class ModelMaker:
             if tries == _TRIES:
                 raise DataError(f"the model makes hardly any rows of '{like.title}' = {label}: {len(found)} of {count}")
             missing = (count - len(found)) * (1 if known else 4)
-            condition = {like.title: label} if known else None
+            # A row's label is one value, though it may hold a sign that parts several.
+            condition = {like.title: [label] if like.is_table else label} if known else None
             made, columns = self.model.sample_with_conditions(missing, seed=derive(seed, tries), condition=condition)
             if like.is_table:
                 lot = Lot.of_rows(made.dropna(subset=[like.title]), like.title)

@@ -199,6 +199,12 @@ def _resolve(part: Part, path: str) -> tuple[str, ...]:
         return shallow[0]
     if shallow:
         raise RequestError(f"'{path}' could mean {' or '.join('.'.join(p) for p in shallow)}; give the whole path")
+    # Names of columns may hold points: what follows a field of such names is one of them.
+    for known, value in _below(part):
+        if isinstance(value, dict) and (
+            at := next((n for n in range(1, len(wanted)) if _ends_with(known, wanted[:n])), 0)
+        ):
+            return (*shown[known], ".".join(wanted[at:]))
     raise RequestError(choices(path, "field", sorted({full[-1] for full in shown.values()})))
 
 

@@ -129,7 +129,7 @@ def as_column(values: np.ndarray, like: Any) -> Any:
     values = np.clip(values, known.min(), known.max()) if len(known) else values
     if like.dtype.kind == "M":
         empty = np.isnan(values)
-        stamps = (np.rint(np.where(empty, 0, values) * 1e6).astype(np.int64) * 1000).astype("datetime64[ns]")
+        stamps = np.rint(np.where(empty, 0, values) * 1e6).astype(np.int64).astype("datetime64[us]")
         stamps[empty] = np.datetime64("NaT")
         return restored(stamps, str(like.dtype))
     digits = 0 if like.dtype.kind in "iu" else _decimals(known)

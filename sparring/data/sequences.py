@@ -30,6 +30,8 @@ _SHARES = (0.75, 0.85)
 """Where learning ends, and choosing, in a stretch of time."""
 _SEVERAL = 20
 """Series from which on whole series are held back rather than stretches of each."""
+_FEWEST = 3
+"""Series of which whole ones can be held back."""
 _ROOM = 40
 """Windows in a row that a stretch must have room for to be split by itself."""
 
@@ -109,6 +111,10 @@ class Sequences(DataSource):
         starts = long.firsts[:-1][series] + offsets
         windows = Windows(values, starts, window, long.titles, long.kinds, **names, scaling=self.scaling)
         cut = bool((counts > 1).any())
+        uses = None
+        if cut and long.test is None:
+            uses, said = self._uses(lengths, series, offsets, window)
+            notes += said
         return Dataset(
             items=windows,
             modality="series",
@@ -118,7 +124,7 @@ class Sequences(DataSource):
             test=None if long.test is None else long.test[series],
             faults=tuple(Fault(long.names[s], f"{lengths[s]} steps are fewer than {window}") for s in short),
             notes=long.notes + notes,
-            uses=self._uses(lengths, series, offsets, window) if cut and long.test is None else None,
+            uses=uses,
         )
 
     def _window(self, lengths: np.ndarray) -> tuple[int, tuple[str, ...]]:
@@ -135,19 +141,33 @@ class Sequences(DataSource):
         window = min(WINDOW, int(lengths[0]))
         return window, (f"windows of {window} steps were cut from one long series; --window sets others",)
 
-    def _uses(self, lengths: np.ndarray, series: np.ndarray, offsets: np.ndarray, window: int) -> np.ndarray:
-        """The use of each window: by whole series where there are many, else by time."""
+    def _uses(
+        self, lengths: np.ndarray, series: np.ndarray, offsets: np.ndarray, window: int
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The use of each window, with notes: by whole series where there are many, else by time where that is long."""
         if len(lengths) >= _SEVERAL:
             # Every twentieth series to choose by, and two of twenty to report on.
             place = (np.arange(len(lengths)) * 7) % 20
             by_series = np.where(place == 0, _SELECT, np.where(place <= 2, _REPORT, _TRAIN))
-            return by_series[series]
+            return by_series[series], ()
         found = np.full(len(series), _LEFT)
         for number, length in enumerate(lengths.tolist()):
             here = series == number
             gap = window if self.gap is None else self.gap
             found[here] = by_time(offsets[here], window, length, stretches=self.stretches, gap=gap)
-        return found
+        if {_TRAIN, _SELECT, _REPORT} <= set(found.tolist()):
+            return found, ()
+        there = np.unique(series)
+        if len(there) < _FEWEST:
+            return np.full(len(series), _TRAIN), (
+                f"too short to hold a part back: all {len(series)} windows are learned",
+            )
+        whole = np.full(len(lengths), _TRAIN)
+        held = len(there) // 10 + 1
+        whole[there[-held:]], whole[there[-2 * held : -held]] = _REPORT, _SELECT
+        return whole[series], (
+            f"too short to hold a part of each back: {2 * held} of {len(there)} series are held back",
+        )
 
     def _whole(self, long: Long) -> np.ndarray:
         """The values without missing ones.
@@ -164,9 +184,11 @@ class Sequences(DataSource):
             f"'{self.path}': {long.titles[channel]} has no number in {int(lost[:, channel].sum())} of {len(lost)} steps"
         )
         if self.missing == "refuse":
+            array = self.path.endswith((".npy", ".npz"))
+            dropped = "" if array else f", --set data.drop={long.titles[channel]} leaves the column out"
             raise DataError(
                 f"{said}, first in step {int(lost[:, channel].argmax())}; --set data.missing=fill draws lines between "
-                f"neighbours, --set data.drop={long.titles[channel]} leaves the column out"
+                f"neighbours{dropped}"
             )
         filled = values.copy()
         for first, last in pairwise(long.firsts):

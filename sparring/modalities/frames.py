@@ -245,7 +245,8 @@ def numbers(column: Series) -> np.ndarray:
     missing = nulls(column)
     if column.dtype.kind == "M":
         stamps = column.dt.tz_localize(None) if getattr(column.dtype, "tz", None) is not None else column
-        found = stamps.to_numpy("datetime64[ns]").astype(np.int64) / 1e9
+        # Of nanoseconds 64 bits would end in the year 2262.
+        found = stamps.to_numpy("datetime64[us]").astype(np.int64) / 1e6
     else:
         found = np.array(column.to_numpy(np.float64, na_value=np.nan))
     found[missing] = np.nan
@@ -266,4 +267,6 @@ def restored(values: Any, dtype: str) -> Series:
     for plain, nullable in wanted.items():
         if dtype.startswith((plain, f"u{plain}")) and column.isna().any():
             dtype = nullable
+    if re.fullmatch(r"u?int\d+", dtype.lower()) and column.max() > np.iinfo(dtype.lower()).max:
+        dtype = "Int64" if column.isna().any() else "int64"  # identifiers count on
     return column.astype(dtype)

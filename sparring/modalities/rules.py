@@ -228,7 +228,12 @@ class Combination(Rule):
         return self.names
 
     def learned(self, frame: Frame) -> Self:
-        found = frame[list(self.names)].value_counts(dropna=False, sort=False)
+        # Of pandas' categories all combinations would be counted, those that no row has too.
+        plain = {
+            name: frame[name].astype(object) if str(frame[name].dtype) == "category" else frame[name]
+            for name in self.names
+        }
+        found = pandas().DataFrame(plain).value_counts(dropna=False, sort=False)
         if len(found) > MOST_COMBINATIONS:
             raise DataError(f"the rule '{self}' has {len(found):,} combinations, too many to keep; leave it out")
         known = tuple(tuple(_cell(value) for value in row) for row in found.index)

@@ -164,3 +164,26 @@ def test_arrays_that_are_no_series_are_refused(tmp_path):
 def test_other_files_are_read_as_these_were(path):
     own = Sequences(path="other.npy", window=7, stride=3, sequence_index="day")
     assert own.alike(open_data(path)) == own.but(path=path)
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "window", "held"),
+    [(10, 30, 24, 2), (15, 100, 24, 2), (3, 26, 24, 1), (1, 30, 24, 0), (2, 40, 24, 0)],
+)
+def test_short_series_are_held_back_whole_or_not_at_all_and_nothing_is_lost(tmp_path, count, steps, window, held):
+    values = np.random.default_rng(0).normal(size=(count, steps, 2)).astype(np.float32)
+    np.save(tmp_path / "short.npy", values)
+    data = Sequences(path=str(tmp_path / "short.npy"), window=window).load()
+    assert len(data) == count * (steps - window + 1)
+    uses = data.uses.reshape(count, -1)
+    assert (uses == uses[:, :1]).all()
+    assert [int((uses[:, 0] == use).sum()) for use in range(4)] == [count - 2 * held, held, held, 0]
+    assert any("too short to hold" in note for note in data.notes)
+
+
+def test_missing_numbers_of_an_array_are_not_to_be_dropped_by_a_setting_that_it_ignores(tmp_path):
+    values = np.zeros((30, 24, 2), np.float32)
+    values[3, 4, 1] = np.nan
+    np.save(tmp_path / "gaps.npy", values)
+    with pytest.raises(DataError, match=r"data\.missing=fill draws lines between neighbours$"):
+        Sequences(path=str(tmp_path / "gaps.npy")).load()

@@ -22,7 +22,7 @@ FEW = 20
 """A column of numbers with at most so many different values has each as a value of its own."""
 WORDS = 5
 """Texts of so many words on average are free text."""
-_IDENTIFIER = re.compile(r"(^|[\s_.-])(id|uuid|guid|key)$|^index$|[a-z]Id$|ID$", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"(?i:(^|[\s_.-])(id|uuid|guid|key)$|^index$)|[a-z]Id$|[a-z0-9]ID$")
 
 
 class Coded(NamedTuple):
@@ -109,7 +109,14 @@ def sort_of(column: Series) -> Sort:
     """What a column is, from its type and its values."""
     missing = nulls(column)
     known = column[~missing]
-    different = known.nunique()
+    try:
+        different = known.nunique()
+    except TypeError:
+        kind = type(known.iloc[0]).__name__
+        raise DataError(
+            f"column '{column.name}' holds values that are no numbers, texts or dates ({kind}), which are not learned; "
+            f"leave it out by --set data.drop={column.name}"
+        ) from None
     if different == 0 or (different == 1 and not missing.any()):
         return "constant"
     if column.dtype.kind == "b" or str(column.dtype) == "boolean":

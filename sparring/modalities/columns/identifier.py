@@ -1,5 +1,6 @@
 """A column of identifiers: not learned, for they mean nothing; fresh ones are made by counting on."""
 
+import math
 import re
 from typing import Any, Self
 
@@ -11,7 +12,19 @@ from sparring.modalities.frames import Series, nulls
 from sparring.randomness import derive
 from sparring.types import Span
 
+_KINDS = {"0": "0123456789", "a": "abcdefghijklmnopqrstuvwxyz", "A": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_DRAWN_FROM = 2**62
+"""Texts of a shape above which drawn ones hardly ever repeat."""
 _COUNTED = re.compile(r"(.*?)(\d{1,15})(\D*)")
+
+
+def _kind(character: str) -> str:
+    """What a character is exchanged for another of: a digit, a capital or another letter; signs of ASCII stand."""
+    if character.isdecimal():
+        return "0"
+    if character.isupper():
+        return "A"
+    return character if character.isascii() and not character.isalpha() else "a"
 
 
 class Identifier(Column):
@@ -21,11 +34,13 @@ class Identifier(Column):
     after: str = Field(default="", description="what stands behind the number")
     digits: int = Field(default=0, ge=0, description="digits that the number is filled up to with zeros")
     last: int | None = Field(default=None, description="the largest number in the data; none where texts do not count")
-    form: str = Field(default="", description="a text of the data whose letters and digits are exchanged")
+    form: str = Field(default="", description="kinds of the characters of a text: letters, digits, signs")
+    missing: float = Field(default=0.0, ge=0, le=1, description="share of the rows without one")
 
     @classmethod
     def fit(cls, column: Series, sort: Sort) -> Self:
-        known, named = column[~nulls(column)], cls(title=str(column.name), dtype=str(column.dtype))
+        known, empty = column[~nulls(column)], float(nulls(column).mean())
+        named = cls(title=str(column.name), dtype=str(column.dtype), missing=empty)
         if column.dtype.kind in "iuf":
             return named.but(last=int(known.max()))
         words = [str(value) for value in known]
@@ -37,8 +52,8 @@ class Identifier(Column):
             before, after = ends.pop()
             last, digits = max(map(int, numbers)), len(numbers[0]) if filled else 0
             return named.but(before=before, after=after, digits=digits, last=last)
-        # A shape alone is kept, no identifier of the data: letters and digits stand for their kind.
-        form = re.sub(r"\d", "0", re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", words[0])))
+        # A shape alone is kept, no identifier of the data: letters and digits of any script stand for their kind.
+        form = "".join(_kind(character) for character in words[0])
         hexadecimal = re.fullmatch(r"[0-9a-fA-F-]{8,}", words[0]) is not None
         return named.but(form=re.sub(r"[aA0]", "f", form) if hexadecimal else form)
 
@@ -58,7 +73,9 @@ class Identifier(Column):
             made[row] = self._one(start + row)
         return made
 
-    def _one(self, number: int) -> int | str:
+    def _one(self, number: int) -> int | str | None:
+        if self.missing and self._source("missing", number).random() < self.missing:
+            return None
         if self.last is None:
             return self._shaped(number)
         counted = self.last + 1 + number
@@ -67,15 +84,25 @@ class Identifier(Column):
         return counted
 
     def _shaped(self, number: int) -> str:
-        """Letters and digits drawn by the row's number."""
-        kinds = {"0": "0123456789", "a": "abcdefghijklmnopqrstuvwxyz", "A": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-        kinds = {"f": "0123456789abcdef"} if set(self.form) <= {"f", "-"} else kinds
-        source = np.random.Generator(np.random.Philox(key=derive(0, self.title, number)))
-        draws = source.random(len(self.form))
-        return "".join(
-            kinds[kind][int(draw * len(kinds[kind]))] if kind in kinds else kind
-            for kind, draw in zip(self.form, draws, strict=True)
-        )
+        """Letters and digits by the row's number: drawn where there are so many that none repeats, else dealt out."""
+        kinds = {"f": "0123456789abcdef"} if set(self.form) <= {"f", "-"} else _KINDS
+        sizes = [len(kinds.get(kind, " ")) for kind in self.form]
+        total = math.prod(sizes)
+        if total > _DRAWN_FROM:
+            places = [
+                int(draw * size) for draw, size in zip(self._source(number).random(len(sizes)), sizes, strict=True)
+            ]
+        else:
+            # A step that shares no divisor with their count comes by all of them before one comes again.
+            step = next(s for s in range(round(0.618 * total), total + 2) if math.gcd(s, total) == 1)
+            left, places = (derive(0, self.title) + number * step) % total, []
+            for size in reversed(sizes):
+                left, place = divmod(left, size)
+                places.insert(0, place)
+        return "".join(kinds.get(kind, kind)[place] for kind, place in zip(self.form, places, strict=True))
+
+    def _source(self, *of: str | int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=derive(0, self.title, *of)))
 
     def ask(self, request: Any) -> Asked | None:
         return None

@@ -156,8 +156,8 @@ class Number(Column):
         if self.step:
             empty = np.isnan(values)
             # Whole numbers, as seconds with a fraction would lie a little beside what is meant.
-            whole = np.rint(np.where(empty, 0, values) / self.step).astype(np.int64) * round(self.step * 1e9)
-            stamps = whole.astype("datetime64[ns]")
+            whole = np.rint(np.where(empty, 0, values) / self.step).astype(np.int64) * round(self.step * 1e6)
+            stamps = whole.astype("datetime64[us]")
             stamps[empty] = np.datetime64("NaT")
             return stamps
         if self.decimals is None:

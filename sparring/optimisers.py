@@ -89,18 +89,14 @@ class Muon(Adam):
     """Momentum made orthogonal, Jordan et al. 2024, for weights that are matrices; Adam for those that are vectors.
 
     A kernel is the matrix of its output channels by all else. Steps are as large as Adam's at the same rate, by
-    Liu et al. 2025, section 2.2. Directions in which a gradient is all noise are stepped along as far as any other:
-    where a discriminator joins later, ``share`` ends it by then.
+    Liu et al. 2025, section 2.2. Directions in which a gradient is all noise are stepped along as far as any other, so
+    that it is nothing for players whose gradients are mostly that.
     """
 
     momentum: float = Field(default=0.95, ge=0, lt=1, description="decay of the mean gradient of a matrix")
-    share: float = Field(default=1.0, gt=0, le=1, description="share of the run after which matrices go by Adam too")
 
     def build(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return Orthogonal(weights, self.momentum, self.epsilon, self.decay, self.settings(0.0))
-
-    def settings(self, progress: float) -> dict[str, Any]:
-        return {**super().settings(progress), "orthogonal": progress < self.share or self.share == 1}
 
 
 class Orthogonal(torch.optim.Optimizer):
@@ -124,7 +120,7 @@ class Orthogonal(torch.optim.Optimizer):
                     continue
                 if group["weight_decay"]:
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                if weight.dim() < 2 or not group["orthogonal"]:
+                if weight.dim() < 2:
                     self._adam(weight, weight.grad, group)
                 else:
                     alike.setdefault(tuple(weight.shape), []).append((weight, weight.grad))
@@ -133,7 +129,7 @@ class Orthogonal(torch.optim.Optimizer):
 
     def _adam(self, weight: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         state, (beta1, beta2) = self.state[weight], group["betas"]
-        if "square" not in state:
+        if not state:
             state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
             state["step"] = torch.zeros(())
         state["step"] += 1

@@ -92,7 +92,7 @@ def restoration(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures, by the task's own networks: pixels first, then the discriminator joins."""
     return _picture_task(facts, "restoration", paired=True), Training(
         batch=16,
-        optimiser=Muon(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999, share=0.5),
+        optimiser=Muon(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
         per_player={"discriminator": _JUDGING},
         average=0.005,
         images=300_000,

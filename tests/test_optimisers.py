@@ -42,28 +42,6 @@ def test_vectors_move_as_by_adam(decay):
     torch.testing.assert_close(stepped(start, Muon(**asked).build), stepped(start, Adam(**asked).build))
 
 
-def test_after_its_share_of_the_run_matrices_move_as_by_adam():
-    start = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
-    weight, other = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    part = Muon(rate=0.02, beta1=0.8, share=0.5)
-    optimiser = part.build([weight])
-    for progress in (0.1, 0.4):
-        weight.grad = torch.randn(6, 8)
-        optimiser.param_groups[0].update(part.settings(progress))
-        optimiser.step()
-    with torch.no_grad():
-        other.copy_(weight)
-    adam = Adam(rate=0.02, beta1=0.8).build([other])
-    for progress in (0.5, 0.7, 1.0):
-        weight.grad = torch.randn(6, 8)
-        other.grad = weight.grad.clone()
-        optimiser.param_groups[0].update(part.settings(progress))
-        optimiser.step()
-        adam.step()
-    torch.testing.assert_close(weight, other)
-    assert Muon().settings(1.0)["orthogonal"]
-
-
 def test_kernels_move_as_matrices_of_output_channels():
     start = torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     kernel = stepped(start.contiguous(memory_format=torch.channels_last), Muon(rate=0.02).build)

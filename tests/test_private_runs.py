@@ -7,15 +7,21 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 import sparring
+from sparring.data.chance import ChanceReader
 from sparring.display import beginning
 from sparring.errors import RequestError, RunError
 from sparring.experiment import split_by_row
+from sparring.leaks import refuse_engine
 from sparring.learning import steps as play
 from sparring.limits import Limits
+from sparring.plan import Plan
+from sparring.planning import accounted
 from sparring.privacy import keep_secret
 from sparring.proposal import propose
+from sparring.run import Run
 
 SMALL = ("network.width=24", "network.depth=1", "training.batch=60", "training.privacy.at_once=64")
 ASKED = {"private": True, "epsilon": 20.0, "delta": 1e-5, "settings": SMALL}
@@ -141,6 +147,41 @@ def test_a_rows_split_depends_on_itself_alone(csv):
     assert set(data.digests[whole.train]) - {data.digests[5]} == set(data.digests[keep][without.train]) - {
         data.digests[5]
     }
+
+
+def test_the_report_says_what_is_promised_beside_what_an_attack_found(csv, tmp_path):
+    model = trained(csv, tmp_path / "run")
+    model.evaluate(metrics=["membership-distance"])
+    page = sparring.report(tmp_path / "run").read_text()
+    assert "<th>privacy</th><td>epsilon 20, delta 1e-05, of single rows</td>" in page
+    spent = Run(tmp_path / "run").records("log")[-1]["terms"]["privacy/epsilon"]
+    assert f"epsilon 20 at delta 1e-05, of which {spent:.3g} were spent" in page
+    assert "no attack finds more than 1 of the rows at 1 % false positives" in page
+
+
+def test_what_an_attack_can_find_follows_from_the_promise(csv, tmp_path):
+    trained(csv, tmp_path / "run", epsilon=4.0)
+    said = "no attack finds more than 0.546 of the rows"  # exp(4) / 100 + delta
+    assert said in sparring.report(tmp_path / "run").read_text()
+
+
+def test_a_run_that_is_not_private_promises_nothing(csv, tmp_path):
+    sparring.train(csv, out=tmp_path / "run", steps=2, settings=SMALL[:3])
+    assert "Promised" not in sparring.report(tmp_path / "run").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "world", "reason"),
+    [({}, 2, "several processes"), ({"account": None}, 1, "a plan without an account"),
+     ({"precision": "bf16"}, 1, "half precision")],
+)  # fmt: skip
+def test_a_private_run_that_is_not_set_up_for_it_is_refused(csv, tmp_path, change, world, reason):
+    proposal = propose(csv, store=tmp_path / "data", **ASKED)
+    material, experiment = proposal.material, proposal.experiment
+    plan = accounted(Plan(steps=3, images_per_step=60), experiment, material.modality).but(**change)
+    reader = ChanceReader(material.data.items, material.splits.train, material.modality, 0)
+    with pytest.raises(RequestError, match=reason):
+        refuse_engine(nn.ModuleDict(), (), plan=plan, reader=reader, world=world)
 
 
 def test_pictures_are_not_learned_privately(tmp_path):

@@ -141,11 +141,12 @@ def _audit(story: Story) -> str:
         "alone, and nearer-to-training. Membership: whether training items can be "
         "told from held-back ones; .5 is fair. What is not found here is no proof of privacy.</p>"
     )
+    words += f"<p>{escape(story.promised)}.</p>" if story.promised else ""
     picture = ""
     if story.suspects is not None:
         said = "generated, nearest training and nearest held-back item; the most suspicious first"
         picture = _figures([Figure(story.suspects.source, said)])
-    return rows + words + picture if rows or picture else ""
+    return rows + words + picture if rows or picture or story.promised else ""
 
 
 def _curves(story: Story) -> str:

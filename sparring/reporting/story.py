@@ -1,6 +1,7 @@
 """What a report tells: gathered from a run's folder before any of it is laid out."""
 
 import io
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Story:
         curves: every quick number over the run.
         measured: how the newest of them were taken.
         images_per_step: what turns steps into items seen.
+        promised: what a private run promises, and what any attack can reach by it; empty where nothing is.
         evaluation: the whole evaluation, or None.
         refusal: why there is none.
         settings: every field of the experiment and the plan, by its path.
@@ -97,6 +99,7 @@ class Story:
     curves: list[Curve]
     measured: str
     images_per_step: int
+    promised: str
     evaluation: Evaluation | None
     refusal: str
     settings: dict[str, str]
@@ -132,6 +135,7 @@ class Story:
             curves=numbers,
             measured=_measured(run.records("metrics")),
             images_per_step=plan["images_per_step"],
+            promised=_promised(model, log),
             evaluation=evaluation,
             refusal=refusal,
             settings=dict(_flat(described["experiment"], "experiment")) | dict(_flat(plan, "plan")),
@@ -153,6 +157,8 @@ def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: li
         "task": model.experiment.task.name,
         "game": model.experiment.task.game.name,
     }
+    if (privacy := model.experiment.training.privacy) is not None:
+        found["privacy"] = f"epsilon {privacy.epsilon:g}, delta {privacy.delta:g}, of single rows"
     if log:
         found["length"] = f"{log[-1]['step']:,} steps, {log[-1]['images']:,} items seen"
     if timing and "seconds" in timing[-1]:
@@ -161,6 +167,23 @@ def _summary(model: Model, described: dict[str, Any], log: list[Any], timing: li
             f"{timing[-1]['seconds'] / 60:.1f} minutes, of which {read:.0f} seconds for the numbers taken on the way"
         )
     return found
+
+
+def _promised(model: Model, log: list[Any]) -> str:
+    """What is promised of single rows, beside which the attacks of the audit stand."""
+    privacy = model.experiment.training.privacy
+    if privacy is None:
+        return ""
+    spent = next(
+        (r["terms"]["privacy/epsilon"] for r in reversed(log) if "privacy/epsilon" in r.get("terms", {})), None
+    )
+    most = min(1.0, math.exp(privacy.epsilon) * 0.01 + privacy.delta)
+    said = f", of which {spent:.3g} were spent" if _is_number(spent) else ""
+    return (
+        f"Promised of every single row: epsilon {privacy.epsilon:g} at delta {privacy.delta:g}{said}. By it no attack "
+        f"finds more than {most:.3g} of the rows at 1 % false positives; what was found stands above, as "
+        "membership-tpr-at-1% and membership-distance-tpr-at-1%"
+    )
 
 
 def _risks(model: Model) -> Sequence[str]:
@@ -244,7 +267,8 @@ def _losses(log: list[dict[str, Any]], adversarial: bool) -> list[Line]:
         there = [(r["images"], r["terms"][name]) for r in log if _is_number(r.get("terms", {}).get(name))]
         turn, _, term = name.partition("/")
         title = name if turn != term else turn
-        lines.append(Line(title, unit if term else "value", [x for x, _ in there], [y for _, y in there]))
+        of = "epsilon" if name == "privacy/epsilon" else unit
+        lines.append(Line(title, of if term else "value", [x for x, _ in there], [y for _, y in there]))
     return lines
 
 

@@ -29,6 +29,9 @@ _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 _GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 """What may be a whole number whose thousands are told apart by a comma."""
+TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?$")
+TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f")
+"""Forms of times of day."""
 COMMA = ","
 """The form of numbers that are written with decimal commas."""
 _MOSTLY = 0.9
@@ -169,7 +172,12 @@ def _dates(column: Series, words: list[str]) -> Series:
 
 
 def _parsed(texts: Series, form: str) -> Series:
-    """Dates of a form, NaT where a text has another; in UTC where several offsets are written."""
+    """Dates of a form, NaT where a text has another; in UTC where several offsets are written.
+
+    Times of day are those of the first of January 1970, so that they count from midnight.
+    """
+    if form in TIMES:
+        return pandas().to_datetime("1970-01-01 " + texts, format=f"%Y-%m-%d {form}", errors="coerce")
     several = form.endswith("%z") and texts.dropna().str.extract(OFFSET)[0].nunique() > 1
     return pandas().to_datetime(texts, format=form, errors="coerce", utc=several)
 
@@ -217,7 +225,10 @@ def _as_dates(column: Series, form: str) -> Series:
 
 
 def date_form(words: list[str]) -> str | None:
-    """The strptime form of dates, or None where the texts are none; days before months where only that fits all."""
+    """The strptime form of dates or times of day, or None where the texts are none.
+
+    Days stand before months where only that fits all.
+    """
     from pandas.tseries.api import guess_datetime_format
 
     if not any(character in words[0] for character in "-/.:") or not any(c.isdigit() for c in words[0]):
@@ -225,6 +236,7 @@ def date_form(words: list[str]) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a day stands first, which is what is being asked
         guesses = [guess_datetime_format(words[0], dayfirst=dayfirst) for dayfirst in (False, True)]
+    guesses += [form for form in TIMES if TIME.match(words[0])]
     for form in dict.fromkeys(guess for guess in guesses if guess):
         found = _parsed(pandas().Series(words, dtype=object), form)
         if not found.isna().any():

@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sparring.data.tables import Tables
 from sparring.errors import DataError, RequestError
@@ -85,6 +86,29 @@ def test_dates_beyond_the_nanoseconds_of_pandas_are_kept():
     made = table.decode(table.encode(frame))
     pd.testing.assert_frame_equal(made, frame)
     assert "2020-01-02 to 9999-12-31" in table.described()["until"]
+
+
+@pytest.mark.parametrize(("ending", "low", "high"), [("", "09:00", "10:30"), (":07", "09:00:07", "10:30:07")])
+def test_times_of_day_are_learned_asked_for_and_written_as_they_were_read(tmp_path, ending, low, high):
+    minutes = np.random.default_rng(0).choice(600, 400, replace=False) + 480
+    words = [f"{m // 60:02d}:{m % 60:02d}{ending}" for m in minutes]
+    frame = pd.DataFrame({"at": [None if n % 20 == 3 else w for n, w in enumerate(words)], "x": np.arange(400) % 7})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    data = Tables(path=str(tmp_path / "a.csv")).load()
+    table = Table.fit(data.items)
+    assert table.described()["at"].startswith("times of day 08:")
+    rows = data.items[np.arange(400)]
+    made = table.decode(table.encode(rows))
+    table.save(made, tmp_path / "b.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "b.csv"), frame)
+    wild = torch.randn(300, table.spec().shape[0], generator=torch.Generator().manual_seed(0))
+    table.save(table.finished(wild, {"at": f"{low}..{high}"}), tmp_path / "c.csv")
+    asked = pd.read_csv(tmp_path / "c.csv")["at"]
+    assert asked.dropna().str.fullmatch(r"\d\d:\d\d" + (r":\d\d" if ending else "")).all()
+    assert asked.dropna().between(low, high).all()
+    assert asked.nunique() > 5
+    with pytest.raises(RequestError, match=r"such as 08:00\.\.12:30"):
+        table.requested({"at": "soon"})
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8", "Int8"])

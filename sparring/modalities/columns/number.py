@@ -15,7 +15,7 @@ from pydantic import Field
 
 from sparring.errors import DataError, RequestError
 from sparring.modalities.columns import FEW, Asked, Coded, Column, Sort
-from sparring.modalities.frames import OFFSET, Series, nulls, numbers, pandas
+from sparring.modalities.frames import OFFSET, TIME, Series, nulls, numbers, pandas
 from sparring.types import Span
 
 MODES = 10
@@ -89,7 +89,15 @@ class Number(Column):
         return (*scalar, Span("softmax", len(self.rates)))
 
     def said(self) -> str:
-        what = "dates" if self.step else "whole numbers" if self.decimals == 0 else "numbers"
+        what = (
+            "times of day"
+            if self._times
+            else "dates"
+            if self.step
+            else "whole numbers"
+            if self.decimals == 0
+            else "numbers"
+        )
         learned = [f"{len(self.centres)} modes{' of the logarithm' if self.logarithm else ''}"] if self.centres else []
         learned += [f"{len(self.spikes)} single value{'s' * (len(self.spikes) > 1)}"] if self.spikes else []
         return ", ".join([f"{what} {self._said()}", *learned, *(["nulls"] if self.missing else [])])
@@ -215,7 +223,14 @@ class Number(Column):
         """What values are multiples of; 0 where they have any number of decimals."""
         return self.step or (0.0 if self.decimals is None else 10.0**-self.decimals)
 
+    @property
+    def _times(self) -> bool:
+        """Whether they are times of day."""
+        return bool(self.step) and self.low >= 0 and self.high < _STEPS[0]
+
     def _example(self) -> str:
+        if self._times:
+            return "such as 08:00..12:30"
         return "such as 2024-01-01..2024-03-31" if self.step else "such as 30..40"
 
     def _end(self, word: Any, *, last: bool = False) -> float:
@@ -226,6 +241,8 @@ class Number(Column):
         if ":" in text and OFFSET.search(text):
             zone = getattr(pandas().api.types.pandas_dtype(self.dtype), "tz", None)
             text = pandas().Timestamp(text).tz_convert(zone).tz_localize(None).isoformat()
+        if self._times and TIME.match(text):
+            text = f"1970-01-01T{text}"
         date = np.datetime64(text)
         whole = last and np.datetime_data(date.dtype)[0] in ("Y", "M", "D")
         seconds = float((date + int(whole)).astype("datetime64[us]").astype(np.int64) / 1e6)
@@ -234,7 +251,8 @@ class Number(Column):
     def _said(self) -> str:
         if self.step:
             digits = 10 if self.step >= _STEPS[0] else 19 if self.step >= 1 else 26
-            first, last = (str(date)[:digits] for date in self.rounded(np.array([self.low, self.high])))
+            start = 11 if self._times else 0
+            first, last = (str(date)[start:digits] for date in self.rounded(np.array([self.low, self.high])))
             return f"{first} to {last}"
         return f"{self.low:g}..{self.high:g}"
 

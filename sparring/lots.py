@@ -106,7 +106,7 @@ def lot_of(model: Trained, items: Any, labels: Any, label: str | None = None) ->
             label = str(label or getattr(labels, "name", None) or "")
             if not label:
                 raise RequestError("labels beside a table need the column's name; give label=")
-            items = items.assign(**{label: list(labels)})
+            items = model.modality.framed(items, without=label).assign(**{label: list(labels)})
         frame = model.modality.conformed(items)
         return Lot.of_rows(frame, label or _target(frame))
     items = model.modality.conformed(items)

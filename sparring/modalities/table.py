@@ -129,8 +129,8 @@ class Table(Modality):
         np.put_along_axis(rows, chosen, 1.0, axis=1)
         return torch.from_numpy(rows)
 
-    def encode(self, items: Frame) -> Float[Tensor, "n d"]:
-        return self.expand(self.compact(items))
+    def encode(self, items: Frame | np.ndarray) -> Float[Tensor, "n d"]:
+        return self.expand(self.compact(self.framed(items)))
 
     def decode(self, encoded: Float[Tensor, "n d"]) -> Frame:
         """Rows as a frame with the types, order, ranges, decimals and rules of the data.
@@ -244,9 +244,17 @@ class Table(Modality):
                 items.to_csv(aside, index=False, sep="\t" if ending == ".tsv" else ",", lineterminator="\n")
         return [path]
 
+    def framed(self, items: Any, *, without: str = "") -> Frame:
+        if not isinstance(items, np.ndarray):
+            return items
+        titles = [column.title for column in self.columns if column.title != without]
+        if items.ndim != 2 or items.shape[1] != len(titles):
+            raise RequestError(f"an array (n, {len(titles)}) is wanted, of the model's columns, not {items.shape}")
+        return pandas().DataFrame(items, columns=titles)
+
     def conformed(self, items: Any) -> Frame:
         titles = [column.title for column in self.columns]
-        frame = items.rename(columns=str)
+        frame = self.framed(items).rename(columns=str)
         missing = [title for title in titles if title not in frame.columns]
         unknown = [name for name in frame.columns if name not in titles]
         if missing:

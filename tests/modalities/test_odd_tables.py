@@ -10,6 +10,7 @@ import torch
 from sparring.data.tables import Tables
 from sparring.errors import DataError, RequestError
 from sparring.estimators import TableGAN
+from sparring.lots import lot_of
 from sparring.modalities.columns import fit_column, sort_of
 from sparring.modalities.columns.identifier import Identifier
 from sparring.modalities.frames import TableItems
@@ -139,6 +140,14 @@ def test_an_array_gives_an_array_and_labels_of_columns_come_back():
     made = TableGAN(epochs=1, settings=QUICK).fit(values, discrete_columns=[0]).sample(7)
     assert isinstance(made, np.ndarray)
     assert (made.shape, made.dtype) == ((7, 3), np.float32)
+    kept = TableGAN(epochs=1, settings=QUICK).fit(values, discrete_columns=[0])
+    model = kept.model_
+    frame = pd.DataFrame(values, columns=["x1", "x2", "x3"])
+    np.testing.assert_array_equal(model.score(values), model.score(frame))
+    lot = lot_of(model, values[:, 1:], values[:, 0], label="x1")
+    pd.testing.assert_frame_equal(lot.items, lot_of(model, frame, None, label="x1").items)
+    with pytest.raises(RequestError, match=r"an array \(n, 3\) is wanted"):
+        model.score(values[:, :2])
     learned = TableGAN(epochs=1, settings=QUICK).fit(pd.DataFrame(values), discrete_columns=[0, 2])
     assert list(learned.sample(5).columns) == [0, 1, 2]
     assert [said for said in learned.model_.modality.described().values() if "categor" in said] != []

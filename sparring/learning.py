@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -20,6 +21,7 @@ from sparring.leaks import refuse_selection
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.memory import told_when_it_runs_out
+from sparring.modalities.conditions import ConditionTable
 from sparring.privacy import keep_secret, secret, secret_seed
 from sparring.processes import end_with_parent, is_first
 from sparring.provenance import provenance
@@ -172,6 +174,7 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
                 "changed; give the same, or --overwrite"
             )
         _refuse_another(run, described, run.read(run.data / SPLITS) if private else None)
+        _refuse_other_labels(run, material)
         return
     if overwrite:
         path, key = getattr(experiment.data, "path", None), secret(run.data) if private else None
@@ -211,6 +214,20 @@ def _refuse_another(run: Run, described: dict[str, Any], splits: dict[str, Any] 
                 f"{run.folder} was begun with other data: its {name} split had {count} items and this one has "
                 f"{split['count']}, or their content changed; restore the data or choose another --out"
             )
+
+
+def _refuse_other_labels(run: Run, material: Material) -> None:
+    """Refuses to go on where items are of other classes now: those that were learned would be called by other names."""
+    conditions = material.conditions
+    if conditions is None:
+        return
+    before = Codec.from_json(run.read(run.codec / "codec.json")).conditions
+    rows = ConditionTable.of(conditions, material.columns(material.splits.train)).rows
+    if before != conditions or not np.array_equal(ConditionTable.load(run.codec, conditions).rows, rows):
+        raise RunError(
+            f"{run.folder} was begun with other labels of {', '.join(conditions.titles)}: a class has another name, or "
+            "items are of another class; restore them or choose another --out"
+        )
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -177,6 +177,8 @@ def conditions(written: Sequence[str], titles: Sequence[str] = ()) -> dict[str, 
 def remove_older(folder: Path, written: Sequence[Path]) -> None:
     """Removes numbered items that an earlier call left in the folder, and nothing else."""
     kept = {path.name for path in written}
+    # Numbers of as many digits with the same ending: a 7.png or a 20240131.png is the user's own.
+    forms = {(len(item.stem), item.suffix) for item in written if item.stem.isdigit()}
     for path in folder.iterdir():
-        if path.stem.isdigit() and path.name not in kept and path.suffix in {item.suffix for item in written}:
+        if path.stem.isdigit() and path.name not in kept and (len(path.stem), path.suffix) in forms:
             path.unlink()

@@ -97,11 +97,13 @@ def extended(plan: Plan, limits: Limits, *, step: int, seconds: float) -> tuple[
     wishes = [limits.steps] if limits.steps else []
     wishes += [-(-limits.images // plan.images_per_step)] if limits.images else []
     minutes = limits.minutes
-    if minutes is not None and minutes != plan.minutes and minutes * 60 > seconds > 0:
-        wishes.append(step + int((minutes * 60 - seconds) * step / seconds))
+    if minutes is not None and minutes != plan.minutes and seconds > 0:
+        wishes.append(step + max(0, int((minutes * 60 - seconds) * step / seconds)))
+    if wishes:
+        # A budget that is not asked for again is no bound of what is.
         plan = plan.but(minutes=minutes)
-    length = min(wishes, default=0)
-    if length == plan.length() or length <= step:
+    length = max(step, min(wishes, default=plan.length()))
+    if length == plan.length():
         return plan, None
     refuse_lengthening(plan, length)
     return plan, length

@@ -519,10 +519,12 @@ def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch):
 def test_overwriting_a_folder_leaves_none_of_the_older_items(call, trained, tmp_path):
     run, _, _ = trained
     assert call("sample", run, "-n", "5", "-o", tmp_path / "more")[0] == 0
-    (tmp_path / "more" / "holiday.png").write_bytes(b"mine")
+    for mine in ("holiday.png", "7.png", "20240131.png", "00003.csv"):
+        (tmp_path / "more" / mine).write_bytes(b"mine")
     assert call("sample", run, "-n", "2", "-o", tmp_path / "more", "--overwrite")[0] == 0
     left = sorted(path.name for path in (tmp_path / "more").glob("*.png"))
-    assert left == ["00000.png", "00001.png", "holiday.png"]
+    assert left == ["00000.png", "00001.png", "20240131.png", "7.png", "holiday.png"]
+    assert (tmp_path / "more" / "00003.csv").is_file()
 
 
 def test_what_cannot_be_done_is_not_proposed(call, tmp_path):

@@ -119,6 +119,26 @@ def test_resuming_with_other_data_is_refused(tmp_path, proposal):
         played(run, proposal, Limits(steps=4), resume=True)
 
 
+@pytest.mark.parametrize("rename", [True, False])
+def test_resuming_with_other_labels_is_refused(tmp_path, rename):
+    for number in range(40):
+        for kind in ("cats", "dogs"):
+            pixels = np.random.default_rng(number + 100 * (kind == "cats")).integers(0, 256, (8, 8), np.uint8)
+            (tmp_path / "data" / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "data" / kind / f"{number}.png")
+
+    def proposal():
+        return propose(tmp_path / "data", recipe="dense", settings=(*FIXED, *SMALL))
+
+    played(tmp_path / "run", proposal(), Limits(steps=2))
+    if rename:  # the classes' order, and so their numbers, change
+        (tmp_path / "data" / "dogs").rename(tmp_path / "data" / "animals")
+    else:
+        (tmp_path / "data" / "dogs" / "1.png").rename(tmp_path / "data" / "cats" / "other.png")
+    with pytest.raises(RunError, match="begun with other labels of label"):
+        played(tmp_path / "run", proposal(), Limits(steps=4), resume=True)
+
+
 def test_resuming_where_nothing_is_starts(tmp_path, proposal):
     played(tmp_path / "run", proposal, Limits(steps=2), resume=True)
     assert load(tmp_path / "run").sample(2).shape == (2, 8, 8, 1)
@@ -128,6 +148,26 @@ def test_a_finished_run_can_be_lengthened(tmp_path, proposal):
     played(tmp_path / "run", proposal, Limits(steps=4))
     records = played(tmp_path / "run", proposal, Limits(steps=8), resume=True)
     assert records[-1].step == 8
+
+
+def test_a_run_with_a_budget_can_be_lengthened_by_steps(tmp_path, proposal):
+    played(tmp_path / "run", proposal, Limits(minutes=0.02))
+    done = Run(tmp_path / "run").restore()[1]["step"]
+    records = played(tmp_path / "run", proposal, Limits(steps=done + 200), resume=True)
+    assert records[-1].step == done + 200
+    assert not any("minutes" in record.note for record in records if record.note)
+
+
+def test_a_limit_that_is_passed_ends_the_run(tmp_path, proposal):
+    records = steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=60), material=proposal.material)
+    list(islice(records, 10))
+    records.close()
+    done = Run(tmp_path / "run").restore()[1]["step"]
+    assert 10 < done < 60
+    for limits in (Limits(steps=10), Limits(minutes=1e-5)):
+        played(tmp_path / "run", proposal, limits, resume=True)
+        assert Run(tmp_path / "run").restore()[1]["step"] == done
+    assert played(tmp_path / "run", proposal, Limits(steps=done + 5), resume=True)[-1].step == done + 5
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, proposal):

@@ -15,6 +15,8 @@ from PIL import Image
 from pydantic import Field, field_validator
 
 from sparring.data import Dataset, DataSource
+from sparring.data.decode import turned
+from sparring.data.form import Form, shaped
 from sparring.data.images import Size, digests
 from sparring.data.resizing import resized
 from sparring.data.room import refuse_beyond_memory, space
@@ -85,7 +87,7 @@ def store_arrays(array: Any, folder: Path, labels: Any = None) -> Arrays:
     """
     items = _stacked(array)
     columns = labels if isinstance(labels, Mapping) else {} if labels is None else {"label": labels}
-    attributes = {str(name): _words(np.asarray(_plain(values)), str(name)) for name, values in columns.items()}
+    attributes = {str(name): _words(_one_each(values, str(name)), str(name)) for name, values in columns.items()}
     for name, values in attributes.items():
         if name in _ITEMS:
             raise RequestError(f"an attribute cannot be called '{name}', which names the items; rename it")
@@ -112,6 +114,21 @@ def _content(items: np.ndarray, attributes: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def _one_each(values: Any, name: str) -> np.ndarray:
+    """Values of an attribute, ``(n,)``, of an array that may have a second axis of one.
+
+    Raises:
+        RequestError: there are several an item.
+    """
+    found = np.asarray(_plain(values))
+    found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+    if found.ndim != 1:
+        raise RequestError(
+            f"'{name}' of shape {found.shape} is not one value an item; give the classes' names or numbers, (n,)"
+        )
+    return found
+
+
 def _plain(values: Any) -> Any:
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
 
@@ -135,13 +152,14 @@ def _stacked(array: Any) -> np.ndarray:
 
 
 def _from_pillow(pictures: Sequence[Any]) -> list[np.ndarray]:
-    """Grey where all are grey, 16 bits where all have them, else RGB."""
+    """Grey where all are grey, 16 bits where all have them, else RGB; as files: turned by EXIF, composited on white."""
+    pictures = [turned(picture) for picture in pictures]
     modes = {picture.mode for picture in pictures}
     if modes <= {"L", "1"}:
         return [np.asarray(picture.convert("L")) for picture in pictures]
     if all(mode.startswith("I;16") for mode in modes):
         return [np.asarray(picture).astype(np.uint16) for picture in pictures]
-    return [np.asarray(picture.convert("RGB")) for picture in pictures]
+    return [shaped(picture, Form(picture.height, picture.width)) for picture in pictures]
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Notes]:
@@ -195,9 +213,9 @@ def divided(
     Raises:
         DataError: it is not said which are the items, or labels are not one for each.
     """
-    test = None
+    test, told = None, ()
     if "x_train" in arrays and not any(name in arrays for name in _ITEMS):
-        arrays, test = _joined(arrays, path)
+        arrays, test, told = _joined(arrays, path)
     named = [name for name in _ITEMS if name in arrays]
     large = [name for name, array in arrays.items() if array.ndim > 1]
     key = named[0] if named else large[0] if len(large) == 1 else None
@@ -219,11 +237,11 @@ def divided(
         raise DataError(
             f"'{path}': {left[0]} of shape {arrays[left[0]].shape} are not one label for each of {len(items)}"
         )
-    return items, attributes, test, (f"{', '.join(left)} left out: not one value an item",) if left else ()
+    return items, attributes, test, (*told, *([f"{', '.join(left)} left out: not one value an item"] if left else []))
 
 
-def _joined(arrays: dict[str, np.ndarray], path: str) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """``x_train``, ``y_train``, ``x_test``, ``y_test`` as one set and its test split."""
+def _joined(arrays: dict[str, np.ndarray], path: str) -> tuple[dict[str, np.ndarray], np.ndarray | None, Notes]:
+    """``x_train``, ``y_train``, ``x_test``, ``y_test`` as one set and its test split; what is left out in a note."""
     there = [(x, y) for x, y in _SPLIT if x in arrays]
     try:
         joined = {"samples": np.concatenate([arrays[x] for x, _ in there])}
@@ -232,7 +250,12 @@ def _joined(arrays: dict[str, np.ndarray], path: str) -> tuple[dict[str, np.ndar
     except ValueError as error:
         raise DataError(f"'{path}': x_train and x_test do not fit together: {error}") from None
     test = np.repeat([False, True][: len(there)], [len(arrays[x]) for x, _ in there])
-    return joined, test if len(there) == 2 else None
+    used = {name for pair in there for name in (pair if "label" in joined else pair[:1])}
+    left = [name for name in arrays if name not in used]
+    lacking = next((y for x, y in there if y not in arrays), None) if any(y in arrays for _, y in there) else None
+    why = f", as there is no {lacking}" if lacking else ""
+    told = (f"{', '.join(left)} left out{why}",) if left else ()
+    return joined, test if len(there) == 2 else None, told
 
 
 def _words(values: np.ndarray, name: str) -> np.ndarray:

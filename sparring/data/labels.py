@@ -15,7 +15,7 @@ import numpy as np
 
 from sparring.data import Fault
 from sparring.data.files import stem
-from sparring.data.layout import SPLITS, TEST, TRAIN, Folders, natural, split_of, unwrapped_folders
+from sparring.data.layout import SPLITS, TRAIN, Folders, natural, split_of, unwrapped_folders
 from sparring.data.room import refuse_beyond_memory
 from sparring.errors import DataError, RequestError
 
@@ -267,7 +267,7 @@ def _refuse_ambiguity(folders: dict[str, Folders], asked: Question) -> None:
             f"{_AS_CLASSES}, {_AS_ONE_SET}"
         )
     _refuse_loose(folders, asked)
-    if low & TRAIN and low & TEST and low - SPLITS:
+    if low & TRAIN and low & (SPLITS - TRAIN) and low - SPLITS:
         raise RequestError(
             f"'{asked.source}' holds {_shown(tops)}, splits or classes: {_AS_CLASSES}, {_AS_ONE_SET}; "
             "for splits, give a folder that holds train and test alone"

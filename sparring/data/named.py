@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -108,8 +109,14 @@ class Cifar10(DataSource):
             digests=digests(items),
             attributes={"label": np.concatenate([part.labels for part in parts])},
             test=test if test.any() and not test.all() else None,
-            notes=notes + shadowed(self.name),
+            notes=(*notes, *_lacking(parts), *shadowed(self.name)),
         )
+
+
+def _lacking(parts: Sequence["_Records"]) -> tuple[str, ...]:
+    """A note where files of the data set are not there."""
+    lacking = [name for name in _CIFAR_FILES if name not in {part.name for part in parts}]
+    return (f"incomplete: {', '.join(lacking)} not there",) if lacking else ()
 
 
 _MNIST = tuple(

@@ -158,6 +158,20 @@ def test_npz_with_train_and_test_parts_has_a_test_split(tmp_path):
     assert data.attributes["label"].tolist() == list("01234501")
 
 
+@pytest.mark.parametrize(
+    ("more", "labels", "note"),
+    [
+        ({"x_val": pictures(2)}, True, "x_val left out"),
+        ({}, False, "y_train left out, as there is no y_test"),
+    ],
+)
+def test_arrays_beside_train_and_test_parts_are_left_out_by_name(tmp_path, more, labels, note):
+    part = {"x_train": pictures(), "y_train": np.arange(6), "x_test": pictures(2), **more}
+    data = load_npz(tmp_path, **part, **({"y_test": np.arange(2)} if labels else {}))
+    assert ("label" in data.attributes) == labels
+    assert note in data.notes
+
+
 def test_arrays_that_are_no_attributes_are_left_out_and_wrong_labels_refused(tmp_path):
     assert "extra left out" in load_npz(tmp_path, samples=pictures(), extra=np.zeros((6, 3))).notes[0]
     with pytest.raises(DataError, match="not one label for each of 6"):
@@ -201,6 +215,22 @@ def test_data_in_memory_are_kept_in_a_folder(given_as, tmp_path):
     assert data.attributes["label"].tolist() == list("012345")
 
 
+@pytest.mark.parametrize("labels", [np.arange(6)[:, None], torch.arange(6)[:, None], [[i] for i in range(6)]])
+def test_labels_in_memory_may_have_an_axis_of_one(labels, tmp_path):
+    assert store_arrays(pictures(), tmp_path, labels).load().attributes["label"].tolist() == list("012345")
+
+
+def test_pictures_in_memory_are_turned_and_composited_as_files_are(tmp_path):
+    clear = Image.new("RGBA", (8, 8), (9, 9, 9, 0))
+    turned = Image.new("RGB", (8, 8))
+    turned.putpixel((0, 0), (255, 0, 0))
+    turned.getexif()[0x0112] = 3
+    items = store_arrays([clear, turned], tmp_path).load().items
+    assert (items[0] == 255).all()
+    assert items[1, 7, 7].tolist() == [255, 0, 0]
+    assert items[1, 0, 0].tolist() == [0, 0, 0]
+
+
 def test_grey_and_16_bit_pictures_in_memory_keep_their_depth(tmp_path):
     grey = store_arrays([Image.new("L", (8, 8), 3), Image.new("1", (8, 8), 1)], tmp_path).load()
     assert grey.items[:, 0, 0, 0].tolist() == [3, 255]
@@ -217,6 +247,7 @@ def test_grey_and_16_bit_pictures_in_memory_keep_their_depth(tmp_path):
         (np.zeros(3), None, "holds no items"),
         (pictures(), [1, 2], "'label' has 2 values for 6 items"),
         (pictures(), {"x": range(6)}, "cannot be called 'x'"),
+        (pictures(), np.eye(6), r"'label' of shape \(6, 6\) is not one value an item"),
         (np.array([[{}]]), None, "Python objects"),
     ],
 )

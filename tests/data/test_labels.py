@@ -81,6 +81,7 @@ def test_a_test_split_of_one_class_keeps_its_class():
         ["trainA/1.png", "trainB/1.png"],
         ["trainA/1.png", "trainB/1.png", "testA/1.png", "testB/1.png"],
         ["train/1.png", "test/1.png", "extra/1.png"],
+        ["train/1.png", "val/1.png", "extra/1.png"],
     ],
 )
 def test_an_ambiguous_folder_names_its_readings_and_the_field_that_chooses(names):

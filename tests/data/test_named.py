@@ -94,6 +94,14 @@ def test_cifar_is_read_from_its_binary_archive_and_from_its_folder(tmp_path):
     for name, count in RECORDS.items():
         (folder / "cifar-10-batches-bin" / name).write_bytes(records(count).tobytes())
     check_cifar(Cifar10().load())
+    lacking = "data_batch_3.bin, data_batch_4.bin, data_batch_5.bin"
+    assert Cifar10().load().notes == (f"incomplete: {lacking} not there",)
+    (folder / "cifar-10-batches-bin" / "test_batch.bin").unlink()
+    assert Cifar10().load().notes == (f"incomplete: {lacking}, test_batch.bin not there",)
+    for name in lacking.split(", "):
+        (folder / "cifar-10-batches-bin" / name).write_bytes(records(1).tobytes())
+    (folder / "cifar-10-batches-bin" / "test_batch.bin").write_bytes(records(1).tobytes())
+    assert Cifar10().load().notes == ()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,12 @@ def in_place(own: Material, other: Dataset, name: str) -> tuple[Material, dict[s
     """
     if other.items.shape[1:] != own.data.items.shape[1:]:
         raise DataError(f"{name} holds items of {other.items.shape[1:]}, the run's are {own.data.items.shape[1:]}")
+    depth, own_depth = (getattr(items, "dtype", None) for items in (other.items, own.data.items))
+    if depth != own_depth:
+        raise DataError(f"{name} holds items of {depth}, the run's are of {own_depth}; give others of that depth")
+    titles, own_titles = (getattr(items, "titles", ()) for items in (other.items, own.data.items))
+    if titles != own_titles and set(titles) == set(own_titles):
+        raise DataError(f"{name} holds the channels {', '.join(titles)}, the run's stand as {', '.join(own_titles)}")
     known = np.isin(other.digests, own.learned())
     said, stay = {"reference_split": f"all of {name}"}, np.arange(len(other))
     if isinstance(other.items, TableItems):

@@ -91,6 +91,8 @@ def spread(rows: np.ndarray, most: int) -> np.ndarray:
 class Labelled:
     """The attribute that a classifier can learn: the first with few classes and enough items of each.
 
+    Those that can be asked for come first; a quantity has no classes.
+
     Attributes:
         values: of all items, or None where there is no such attribute.
         title: its name.
@@ -102,7 +104,13 @@ class Labelled:
     @classmethod
     def of(cls, material: Material) -> Self:
         """The attribute of these data."""
-        for name, values in material.data.attributes.items():
+        there, known = material.data.attributes, material.conditions
+        quantities = set() if known is None else {part.title for part in known.attributes if not part.classes}
+        first = [name for name in material.task.attributes if name in there]
+        for name in dict.fromkeys([*first, *there]):
+            if name in quantities:
+                continue
+            values = _words(there[name])
             _, counts = np.unique(values[material.splits.train], return_counts=True)
             if 2 <= len(counts) <= 200 and np.median(counts) >= 10:
                 return cls(values, name)
@@ -113,10 +121,18 @@ class Labelled:
         return None if self.values is None else self._numbers(self.values[rows])
 
     def of_columns(self, columns: dict[str, np.ndarray]) -> np.ndarray | None:
-        """The numbers of the classes in these columns; None where they do not hold the attribute."""
-        return self._numbers(columns[self.title]) if self.values is not None and self.title in columns else None
+        """The numbers of the classes in these columns; None where they do not hold the attribute, or other classes."""
+        if self.values is None or self.title not in columns:
+            return None
+        words = _words(columns[self.title])
+        return self._numbers(words) if np.isin(words, self.values).all() else None
 
     def _numbers(self, values: np.ndarray) -> np.ndarray:
         assert self.values is not None
         found = {name: number for number, name in enumerate(np.unique(self.values))}
         return np.array([found[value] for value in values], np.int64)
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    """Class names as conditions have them: texts without blanks around."""
+    return np.char.strip(np.asarray(values).astype(str))

@@ -13,7 +13,7 @@ import inspect
 import json
 import pkgutil
 import re
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -199,13 +199,19 @@ def _resolve(part: Part, path: str) -> tuple[str, ...]:
         return shallow[0]
     if shallow:
         raise RequestError(f"'{path}' could mean {' or '.join('.'.join(p) for p in shallow)}; give the whole path")
-    # Names of columns may hold points: what follows a field of such names is one of them.
+    # Names of columns may hold points: what follows a field of values by name is one of them. Parts have fields below.
     for known, value in _below(part):
-        if isinstance(value, dict) and (
-            at := next((n for n in range(1, len(wanted)) if _ends_with(known, wanted[:n])), 0)
-        ):
+        at = next((n for n in range(1, len(wanted)) if _ends_with(known, wanted[:n])), 0)
+        if at and isinstance(value, dict) and not _holds_parts(part, shown[known]):
             return (*shown[known], ".".join(wanted[at:]))
     raise RequestError(choices(path, "field", sorted({full[-1] for full in shown.values()})))
+
+
+def _holds_parts(part: Part, path: tuple[str, ...]) -> bool:
+    """Whether the field of this path is one of parts by name."""
+    holder = dict(walk(part)).get(path[:-1], part)
+    kinds = get_args(type(holder).model_fields[path[-1]].annotation) if isinstance(holder, Part) else ()
+    return any(isinstance(kind, type) and issubclass(kind, Part) for kind in kinds)
 
 
 def _ends_with(path: tuple[Keys, ...], wanted: tuple[str, ...]) -> bool:

@@ -135,6 +135,14 @@ def test_names_of_columns_may_hold_points(setting):
     assert kinds == {"a": "integer", "default.payment.next.month": "categorical"}
 
 
+@pytest.mark.parametrize("setting", ["training.per_player.generator.optimiser=adam", "per_player.generator.rat=1"])
+def test_fields_of_players_that_are_not_there_are_no_players(setting):
+    from sparring.experiment import Experiment
+
+    with pytest.raises(RequestError, match="no field is called"):
+        Experiment(data=Tables(path="x.csv")).override(setting)
+
+
 def test_an_array_gives_an_array_and_labels_of_columns_come_back():
     values = np.random.default_rng(0).integers(0, 5, (120, 3)).astype(np.float32)
     made = TableGAN(epochs=1, settings=QUICK).fit(values, discrete_columns=[0]).sample(7)

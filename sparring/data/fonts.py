@@ -90,7 +90,7 @@ def refuse_missing(face: Face, texts: Sequence[str]) -> None:
     """
 
     def shape(character: str) -> bytes:
-        return drawn(character, face, tall=24, size=(48, 48), place=(0.0, 0.0)).tobytes()
+        return placed(line(character, face, 24, (48, 48)), (48, 48), (0.0, 0.0)).tobytes()
 
     box = shape("\U0010fffd")
     for character in sorted({c for text in texts for c in text if not c.isspace()}):
@@ -98,26 +98,37 @@ def refuse_missing(face: Face, texts: Sequence[str]) -> None:
             raise DataError(f"'{face.file}' has no glyph for '{character}'; give a font that has")
 
 
-def drawn(text: str, face: Face, *, tall: int, size: tuple[int, int], place: tuple[float, float]) -> np.ndarray:
-    """A text in one line, white on black, ``(h, w)`` uint8.
+def line(text: str, face: Face, tall: int, room: tuple[int, int]) -> np.ndarray:
+    """A text in one line, white on black, cut to its box, ``(h, w)`` uint8.
 
     Args:
         text: the line.
         face: what it is drawn with.
         tall: size of the font in pixels; smaller where the line would not fit.
-        size: height and width of the picture.
-        place: where the line's box lies between top and bottom, and between left and right, in [0, 1].
+        room: height and width that it must fit into; what still does not is cut off.
     """
-    height, width = size
+    height, width = room
     left, top, right, bottom = (round(edge) for edge in font(face, tall).getbbox(text))
     while tall > 4 and (right - left > width or bottom - top > height):
         tall -= 1
         left, top, right, bottom = (round(edge) for edge in font(face, tall).getbbox(text))
-    picture = Image.new("L", (width, height))
-    down, across = max(0, height - bottom + top), max(0, width - right + left)
-    at = round(place[1] * across) - left, round(place[0] * down) - top
-    ImageDraw.Draw(picture).text(at, text, fill=255, font=font(face, tall))
+    picture = Image.new("L", (min(right - left, width), min(bottom - top, height)))
+    ImageDraw.Draw(picture).text((-left, -top), text, fill=255, font=font(face, tall))
     return np.asarray(picture)
+
+
+def placed(ink: np.ndarray, size: tuple[int, int], place: tuple[float, float]) -> np.ndarray:
+    """A drawing on black paper of a size, ``(h, w)``.
+
+    Args:
+        ink: the drawing, no larger than the paper.
+        size: of the paper.
+        place: where the drawing's box lies between top and bottom, and between left and right, in [0, 1].
+    """
+    top, left = (round(at * (whole - part)) for at, whole, part in zip(place, size, ink.shape, strict=True))
+    paper = np.zeros(size, np.uint8)
+    paper[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return paper
 
 
 def centred(picture: np.ndarray, other: np.ndarray) -> np.ndarray:

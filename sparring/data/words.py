@@ -5,6 +5,7 @@ be read back by a classifier.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ from jaxtyping import UInt8
 from pydantic import Field
 
 from sparring.data import Dataset, DataSource
-from sparring.data.fonts import Face, centred, drawn, faces, refuse_missing
+from sparring.data.fonts import Face, centred, faces, line, placed, refuse_missing
 from sparring.data.images import Size, digests
 from sparring.data.lexicon import ENGLISH_TO_CHINESE
 from sparring.data.named import shadowed
-from sparring.data.pairs import Moved
 from sparring.errors import DataError
 from sparring.randomness import derive
 
 _SIZE = (32, 64)
+_KEPT = 2**26
+"""Bytes of drawn lines that are kept, and an eighth of them of pairs."""
 _FACES = "font files; none: those that fontconfig finds for the language"
 
 
@@ -30,7 +32,8 @@ class Words(DataSource):
 
     The middle of a counterpart lies where that of its word does, as near as there is room for, and it is bold where the
     word is, so that each picture has one right answer. A tenth is the test split: unseen renderings of known words. The
-    attribute ``word`` is the counterpart.
+    attribute ``word`` is the counterpart. While learning, each reading of a pair is a rendering of its own: a network
+    would otherwise learn by heart how the words of a finite set were drawn.
     """
 
     count: int = Field(default=36_000, ge=10, le=1_000_000, description="pairs, as many of each word")
@@ -43,13 +46,6 @@ class Words(DataSource):
     fonts: tuple[str, ...] = Field(default=(), description=f"of the words: {_FACES}")
     counterpart_fonts: tuple[str, ...] = Field(default=(), description=f"of the counterparts: {_FACES}")
     noise: float = Field(default=20.0, ge=0, le=255, description="standard deviation of the words' noise")
-    shift: float = Field(
-        default=0.0,
-        ge=0,
-        le=0.5,
-        description="largest shift of both while learning, as a share of the size; then the place of a counterpart "
-        "that has no room to move cannot be told from its word",
-    )
     seed: int = Field(default=0, ge=0, description="of the draws")
 
     def title(self) -> str:
@@ -63,21 +59,19 @@ class Words(DataSource):
             for face in found:
                 refuse_missing(face, [pair[side] for pair in pairs])
         which = np.arange(self.count) % len(pairs)
-        source = np.random.Generator(np.random.Philox(key=derive(self.seed, self.name)))
-        source.shuffle(which)
-        drawings = [
-            self._pair(pairs[word], there, here, derive(self.seed, self.name, i)) for i, word in enumerate(which)
-        ]
-        given, clean, made = (np.stack(side)[..., None] for side in zip(*drawings, strict=True))
+        np.random.Generator(np.random.Philox(key=derive(self.seed, self.name))).shuffle(which)
+        press = Press(pairs, there, here, self.size or _SIZE, self.noise)
+        printed = [press.pair(word, derive(self.seed, self.name, i)) for i, word in enumerate(which.tolist())]
+        given, made = (np.stack(side)[..., None] for side in zip(*printed, strict=True))
         return Dataset(
-            items=Moved(made, mirror=False, shift=self.shift),
+            items=Printed(made, which, press, side=1),
             modality="image",
             names=[f"{pairs[word][0]}#{row}" for row, word in enumerate(which)],
             digests=digests(np.concatenate([given, made], 2)),
             attributes={"word": np.array([pairs[word][1] for word in which])},
             test=np.arange(self.count) % 10 == 9,
             notes=(f"{len(pairs)} words in {len(there)} fonts, counterparts in {len(here)}", *shadowed(self.name)),
-            given=Noised(given, Moved(clean, mirror=False, shift=self.shift), self.noise),
+            given=Printed(given, which, press, side=0),
         )
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -98,44 +92,61 @@ class Words(DataSource):
             raise DataError(f"words.lexicon = {self.lexicon}: {wrong or 'empty'} is no line WORD<TAB>COUNTERPART")
         return tuple((word, counterpart) for word, counterpart in found)
 
-    def _pair(
-        self, words: tuple[str, str], there: tuple[Face, ...], here: tuple[Face, ...], key: int
-    ) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]:
-        """A rendering of a word, dark on light paper, with noise and without; and its counterpart, black on white."""
-        source = np.random.Generator(np.random.Philox(key=key))
-        height, width = size = self.size or _SIZE
-        chosen = int(source.integers(len(there)))
-        face, place = there[chosen], (float(source.random()), float(source.random()))
-        tall = round(height * source.uniform(0.42, 0.62))
-        word = drawn(words[0], face, tall=tall, size=size, place=place)
-        alike = [other for other in here if other.bold == face.bold] or list(here)
-        counterpart = drawn(
-            words[1],
-            alike[chosen % len(alike)],
-            tall=round(0.78 * min(height, width / 2)),
-            size=size,
-            place=(0.5, 0.5),
-        )
-        paper, ink = source.uniform(190, 255), source.uniform(0, 60)
-        shade = paper + (ink - paper) * (word / 255)
-        noise = self.noise * source.standard_normal((height, width))
-        return _pixels(shade + noise), _pixels(shade), 255 - centred(counterpart, word)
 
-
-class Noised:
-    """Pictures as they are; while learning clean ones, moved, with noise that each reading draws anew.
-
-    Noise that came with a picture would tell, where it is mirrored at an edge, how far it was moved: a network went by
-    that. It could also tell which picture it is.
+class Press:
+    """Draws words and their counterparts.
 
     Args:
-        pixels: with noise, ``(n, h, w, c)``.
-        clean: without.
-        noise: standard deviation.
+        pairs: words with their counterparts.
+        there: faces of the words.
+        here: faces of the counterparts.
+        size: height and width of a picture.
+        noise: standard deviation of the words' noise.
     """
 
-    def __init__(self, pixels: np.ndarray, clean: Moved, noise: float):
-        self.pixels, self.clean, self.noise = pixels, clean, noise
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        there: Sequence[Face],
+        here: Sequence[Face],
+        size: tuple[int, int],
+        noise: float,
+    ):
+        self.pairs, self.there, self.size, self.noise = pairs, there, size, noise
+        # Bold where the word is.
+        self.here = [([other for other in here if other.bold == face.bold] or here) for face in there]
+        self._line = lru_cache(maxsize=max(1, _KEPT // (size[0] * size[1])))(line)
+        # Both sides of a pair are read one after the other.
+        self.pair = lru_cache(maxsize=max(1, _KEPT // (8 * size[0] * size[1])))(self._pair)
+
+    def _pair(self, word: int, key: int) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]:
+        """A rendering of a word, dark on light paper with noise, and its counterpart, black on white."""
+        source = np.random.Generator(np.random.Philox(key=key))
+        chosen = int(source.integers(len(self.there)))
+        place = float(source.random()), float(source.random())
+        tall = round(self.size[0] * source.uniform(0.42, 0.62))
+        drawing = placed(self._line(self.pairs[word][0], self.there[chosen], tall, self.size), self.size, place)
+        alike = self.here[chosen]
+        wanted = round(0.78 * min(self.size[0], self.size[1] / 2))
+        counterpart = self._line(self.pairs[word][1], alike[chosen % len(alike)], wanted, self.size)
+        paper, ink = source.uniform(190, 255), source.uniform(0, 60)
+        noise = self.noise * source.standard_normal(self.size)
+        shades = np.rint(paper + (ink - paper) * (drawing / 255) + noise).clip(0, 255).astype(np.uint8)
+        return shades, 255 - centred(placed(counterpart, self.size, (0.5, 0.5)), drawing)
+
+
+class Printed:
+    """One side of pairs as they are; while learning, renderings that each reading draws anew.
+
+    Args:
+        pixels: of the pairs, ``(n, h, w, c)``.
+        words: of each pair, ``(n,)``.
+        press: draws them; both sides share their keys, and so their renderings.
+        side: 0 of words, 1 of counterparts.
+    """
+
+    def __init__(self, pixels: np.ndarray, words: np.ndarray, press: Press, *, side: int):
+        self.pixels, self.words, self.press, self.side = pixels, words, press, side
         self.shape, self.dtype = pixels.shape, pixels.dtype
 
     def __len__(self) -> int:
@@ -145,15 +156,10 @@ class Noised:
         return self.pixels[rows]
 
     def drawn(self, rows: np.ndarray, keys: Sequence[int]) -> np.ndarray:
-        """The pictures in these rows, each moved and with noise as its key says."""
-        shades = self.clean.drawn(rows, keys)
-        sources = (np.random.Generator(np.random.Philox(key=derive(key, "noise"))) for key in keys)
-        noise = np.stack([source.standard_normal(shades.shape[1:], np.float32) for source in sources])
-        return _pixels(shades + self.noise * noise)
-
-
-def _pixels(shades: np.ndarray) -> np.ndarray:
-    return np.rint(shades).clip(0, 255).astype(np.uint8)
+        """Renderings of the words in these rows, each as its key says."""
+        words = self.words[rows].tolist()
+        pairs = (self.press.pair(word, derive(key, "printed")) for word, key in zip(words, keys, strict=True))
+        return np.stack([pair[self.side] for pair in pairs])[..., None]
 
 
 def _faces(given: tuple[str, ...], language: str) -> tuple[Face, ...]:

@@ -30,6 +30,7 @@ class Bench:
         train: what the model learned from, looked at.
         test: the reference, looked at.
         usual: what most metrics are asked about.
+        rivals: names of the columns of other models.
 
     Args:
         judged: the model.
@@ -40,12 +41,14 @@ class Bench:
 
     def __init__(self, judged: Judged, material: Material, jury: Jury, cache: Path | None):
         self.judged, self.material, self.jury = judged, material, jury
+        known = {"floor", *(baseline.name for baseline in jury.baselines)}
+        self.rivals = [f"run {name}" if name in known else name for name in judged.beside]
         self.labelled = Labelled.of(material)
         labels = taught(material, self.labelled)
         fitted = jury.fit_once(material, labels, cache)
         self.eyes = Eyes(fitted, jury.classifier(fitted, material, labels, cache))
         splits = material.splits
-        self.real = take(material, splits.report, MOST)
+        self.real = take(material, splits.report, max(MOST, jury.count or 0))
         self.made = judged.sample(jury.count or len(self.real))
         # More training items than samples, for a copy is only found where its original is looked at.
         self.learned = take(material, splits.train, MOST)
@@ -81,8 +84,8 @@ class Bench:
             if baseline.refusal(known, made) is None:
                 items = baseline(known, made, derive(self.jury.seed, baseline.name))
                 found[baseline.name] = self.train if items is self.learned else self._side(items, scored=False)
-        beside = self.judged.beside.items()
-        return found | {name: self._side(other(len(made)), scored=False) for name, other in beside}
+        rivals = zip(self.rivals, self.judged.beside.values(), strict=True)
+        return found | {name: self._side(other(len(made)), scored=False) for name, other in rivals}
 
     def _plentiful(self, metric: Metric) -> Entrants:
         """As many judged items as were learned from, or as were asked for, where the metric can be taken of any."""

@@ -32,7 +32,9 @@ def chosen(found: Evaluation, name: str) -> Row | None:
 
 
 def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> bool:
-    """Writes the model where it is better than the one that is kept.
+    """Writes the model where it is better than the one that is kept, whichever came first.
+
+    A run that was rolled back goes another way over the same steps, and what was best before may be so still.
 
     Args:
         run: whose model it is.
@@ -44,7 +46,7 @@ def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> b
         Whether it was the best.
     """
     kept = best_of(run)
-    if kept is not None and kept["metric"] == row.name and kept["step"] < step:
+    if kept is not None and kept["metric"] == row.name:
         better = row.value < kept["value"] if row.better == "lower" else row.value > kept["value"]
         if not better:
             return False

@@ -43,7 +43,7 @@ class Board:
         self.folder = run / "tensorboard"
         self.resume = resume
         self.writer: Any = None
-        self.records = self.pictures = 0
+        self.records = self.pictures = self.step = 0
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +79,11 @@ class Board:
             writer.add_scalar("speed/images per second", record.images_per_second, record.step)
 
     def _opened(self, step: int) -> Any:
-        """The writer; steps that an interrupted sitting wrote beyond this one are hidden by TensorBoard."""
+        """The writer; steps beyond this one, of an interrupted sitting or before a roll-back, TensorBoard hides."""
+        if self.writer is not None and step < self.step:
+            self.writer.close()
+            self.writer, self.resume = None, True
+        self.step = step
         if self.writer is None:
             from torch.utils.tensorboard import SummaryWriter
 

@@ -1,73 +1,31 @@
 """Comparison: several runs by the same features, against the same held-back items, and which differences are real."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sparring.bench import MOST
 from sparring.best import best_of
 from sparring.codec import outlined, splits_of
-from sparring.counts import Entrants, told
+from sparring.differences import Difference, between_pairs, settled, span
 from sparring.errors import DataError, RequestError
 from sparring.experiment import Material, gather_again
-from sparring.games import Autoencoding
-from sparring.jackknife import GROUPS, Number, Taken
-from sparring.jury import Jury
-from sparring.metrics import Evidence, Specimens
-from sparring.metrics.features import FittedFeatures
-from sparring.metrics.psnr import Psnr
+from sparring.jackknife import Number
 from sparring.modalities.image import Image
-from sparring.model import EVALUATION_SEED, Model, load
+from sparring.model import Model, load
 from sparring.reference import changed, fair
 from sparring.restoring import beside
+from sparring.shared_bench import SharedBench
 from sparring.sheets import Captioned, write_sheets
-from sparring.sides import Eyes, Labelled, take, taught
+from sparring.sides import take
 from sparring.tasks.picture import PictureTask
 from sparring.wording import parameters
 
 COUNT = 2000
 """Items of each side, at most: the numbers are taken anew for every group that is left out."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A number of the second run less that of the first.
-
-    Attributes:
-        metric: the number's name.
-        first: name of a run.
-        second: name of another.
-        number: the difference with its interval.
-        better: which end of the number is better, ``""`` where neither is.
-    """
-
-    metric: str
-    first: str
-    second: str
-    number: Number
-    better: str
-
-    @property
-    def real(self) -> bool:
-        """Whether the interval leaves out no difference at all."""
-        low, high = self.number.low, self.number.high
-        return low is not None and high is not None and (low > 0 or high < 0)
-
-    def line(self) -> str:
-        """The finding in one line."""
-        value, span = self.number.value, _span(self.number)
-        if not self.real:
-            return f"{self.metric}: {self.second} and {self.first} are not told apart{span}"
-        side = "below" if value < 0 else "above"
-        said = ""
-        if self.better:
-            said = ", which is better" if (value < 0) == (self.better == "lower") else ", which is worse"
-        return f"{self.metric}: {self.second} is {side} {self.first} by {abs(value):.3g}{said}{span}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +52,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        told = [asdict(d) | {"real": d.real} for d in self.differences]
+        told = [asdict(d) for d in self.differences]
         numbers = {m: {run: asdict(n) for run, n in there.items()} for m, there in self.numbers.items()}
         return {"runs": list(self.runs), "facts": self.facts, "metrics": numbers, "floors": self.floors,
                 "differences": told, "protocol": self.protocol, "refused": self.refused}  # fmt: skip
@@ -127,11 +85,7 @@ class Comparison:
 
 
 def _cell(number: Number) -> str:
-    return f"{number.value:.4g}{_span(number)}"
-
-
-def _span(number: Number) -> str:
-    return "" if number.low is None or number.high is None else f" ({number.low:.3g} to {number.high:.3g})"
+    return f"{number.value:.4g}{span(number)}"
 
 
 def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: bool = False) -> Comparison:
@@ -139,7 +93,8 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: boo
 
     Features are fitted to the first run's training items and the reference is its *report* split, whoever is judged.
     Intervals, those of differences too, are by the delete-a-group jackknife: the same reference items are left out
-    for all runs, so that what they share cancels in a difference.
+    for all runs, so that what they share cancels in a difference. A difference is called real where it is beyond chance
+    among all that are looked at (Holm 1979). Numbers that tell of copies stand beside, with intervals of their own.
 
     Args:
         runs: folders of runs, or models.
@@ -162,33 +117,20 @@ def compare(runs: Sequence[str | Path | Model], *, count: int = COUNT, best: boo
         raise DataError(f"{first.run.folder}: too few items to hold any back, so that nothing can be compared honestly")
     moved = changed(first.run, first.experiment, material)
     material, said = fair(material, _foreign(models))
-    bench = _Bench(first, material, count)
+    bench = SharedBench(first, material, count)
     made = {name: bench.judged(model) for name, model in models.items()}
     numbers, differences, floors = bench.measure(made)
+    copied, fair_shares = bench.audit(made, _foreign(models))
     rebuilt = bench.reconstructions(models)
     for number in rebuilt.better:
         name = f"reconstruction-{number}"
         numbers[name] = {run: rebuilt.number(number, run) for run in rebuilt.runs}
-        differences += _differences(name, number, rebuilt)
+        differences += between_pairs(name, number, rebuilt)
+    numbers, floors, differences = numbers | copied, floors | fair_shares, settled(differences)
     facts = {name: _facts(model) for name, model in models.items()}
     rows = {title: {name: facts[name][title] for name in models} for title in next(iter(facts.values()))}
     protocol = bench.protocol | said | moved
     return Comparison(tuple(models), rows, numbers, floors, tuple(differences), protocol, bench.refused)
-
-
-def _differences(name: str, number: str, taken: Taken) -> list[Difference]:
-    """A number's differences between every pair of runs."""
-    better = taken.better[number]
-    return [Difference(name, a, b, taken.number(number, b, less=a), better) for a, b in combinations(taken.runs, 2)]
-
-
-def _refused(metric: str, taken: Taken) -> dict[str, str]:
-    """Why a metric cannot be taken of runs; of all alike, where none of them is left."""
-    reasons = dict.fromkeys(taken.refused.values())
-    if not taken.runs and len(reasons) == 1:
-        return {metric: next(iter(reasons))}
-    said = "; ".join(f"{run}: {reason}" for run, reason in taken.refused.items())
-    return {metric: said} if said else {}
 
 
 def draw(runs: Sequence[str | Path | Model], path: Path, *, n: int = 36, best: bool = False) -> None:
@@ -270,76 +212,3 @@ def _facts(model: Model) -> dict[str, str]:
         "players": parameters(outlined(model.experiment, model.codec)),
         "items seen": f"{log[-1]:,}" if log else "",
     }
-
-
-class _Bench:
-    """What all runs are measured by."""
-
-    def __init__(self, first: Model, material: Material, count: int):
-        splits, self.material = material.splits, material
-        self.jury = Jury.of(first.experiment.task, material.data)
-        self.labelled = Labelled.of(material)
-        labels = taught(material, self.labelled)
-        self.fitted: FittedFeatures | None = self.jury.fit_once(material, labels, first.run.folder / "features")
-        self.count = min(count, len(splits.report))
-        self.train, self.real = (take(material, rows, self.count) for rows in (splits.train, splits.report))
-        self.test = self.side(self.real)
-        self.held = self.side(take(material, splits.select, self.count)) if len(splits.select) else None
-        self.refused: dict[str, str] = {}
-        features = "none" if self.fitted is None else self.fitted.name
-        self.protocol: dict[str, Any] = {
-            "features": features,
-            "generated": self.count,
-            "reference": f"{len(self.real)} held back",
-            "seeds": f"samples {EVALUATION_SEED}, features {self.jury.seed}",
-            "intervals": f"95 %, jackknife of {GROUPS} groups, each difference by itself",
-        }
-
-    def side(self, items: Specimens) -> Evidence:
-        return Eyes(self.fitted)(items, self.labelled.of_columns(items.columns))
-
-    def judged(self, model: Model) -> Evidence:
-        return self.side(model.specimens(self.material, self.count))
-
-    def measure(
-        self, made: dict[str, Evidence]
-    ) -> tuple[dict[str, dict[str, Number]], list[Difference], dict[str, float]]:
-        """Every quick number of every run, the differences of every pair, and the floors, each at one count."""
-        numbers: dict[str, dict[str, Number]] = {}
-        floors: dict[str, float] = {}
-        differences: list[Difference] = []
-        asked: dict[str, Entrants] = {}
-        learned = self.side(self.train)
-        if any(metric.paired for metric in self.jury.metrics):
-            # What a metric learns from is what an evaluation gives it, else a number of that name were another.
-            learned = replace(learned, whole=take(self.material, self.material.splits.train, MOST).items)
-        first, *rest = made
-        whole = Entrants(made[first], self.held, {run: made[run] for run in rest})
-        for metric in self.jury.metrics:
-            if not ((metric.quick or metric.paired) and metric.judging):
-                continue
-            even = whole.even(metric, learned, self.test)
-            taken = Taken(metric, learned, self.test, {first: even.fake, **even.others})
-            self.refused |= _refused(metric.name, taken)
-            if not taken.better:
-                continue
-            asked[metric.name] = even
-            held = None if metric.paired else even.floor
-            if held is not None and metric.refusal(learned, self.test, held) is None:
-                readings = metric(learned, self.test, held)
-                floors |= {metric.printed(n, self.protocol["features"]): r.value for n, r in readings.items()}
-            for number in taken.better:
-                name = metric.printed(number, self.protocol["features"])
-                numbers[name] = {run: taken.number(number, run) for run in taken.runs}
-                differences += _differences(name, number, taken)
-        self.protocol |= told(asked.items(), self.count)
-        return numbers, differences, floors
-
-    def reconstructions(self, models: dict[str, Model]) -> Taken:
-        """How held-back pictures come back from the models that can give them back, held against what they were."""
-        able = {name: model for name, model in models.items() if isinstance(model.experiment.task.game, Autoencoding)}
-        pictures, again = self.real.items, {}
-        for name, model in able.items() if len(pictures.shape) == 4 else ():
-            made = model.reconstruct(pictures, self.real.columns)
-            again[name] = Evidence(made, np.zeros((len(made), 0)), truth=pictures)
-        return Taken(Psnr(), self.test, self.test, again)

@@ -77,20 +77,21 @@ def thinned(side: Evidence, count: int) -> Evidence:
     return side.once(("thinned", count), lambda: side.some(np.linspace(0, len(side) - 1, count).astype(np.int64)))
 
 
-def told(taken: Iterable[tuple[str, Entrants]], usual: int) -> dict[str, str]:
+def told(taken: Iterable[tuple[Metric, Entrants]], usual: int) -> dict[str, str]:
     """Which metrics were taken at another count than the usual one, and which have no floor and why; for a protocol.
 
     Args:
-        taken: each metric's name with what it was asked about.
+        taken: each metric with what it was asked about.
         usual: items that were generated.
     """
     counts: dict[str, list[str]] = {}
     reasons: dict[str, list[str]] = {}
-    for name, entrants in taken:
-        if len(entrants.fake) != usual:
-            counts.setdefault(f"{len(entrants.fake):,}", []).append(name)
+    for metric, entrants in taken:
+        count = metric.looked_at(len(entrants.fake))
+        if count != usual:
+            counts.setdefault(f"{count:,}", []).append(metric.name)
         if entrants.reason:
-            reasons.setdefault(entrants.reason, []).append(name)
+            reasons.setdefault(entrants.reason, []).append(metric.name)
     found = {
         "taken_at": "; ".join(f"{count} items: {', '.join(names)}" for count, names in counts.items()),
         "without_floor": "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items()),

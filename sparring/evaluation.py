@@ -31,6 +31,9 @@ from sparring.tasks.picture import PictureTask
 QUICK_COUNT = 1000
 """Generated and real items in the quick numbers while training."""
 
+_FACTS = {"resizing": "features_resizing", "digest": "digest"}
+"""What of the features is printed, and how it is called."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -109,7 +112,8 @@ class Evaluation:
 
     def how(self) -> str:
         """What the columns are and how the numbers were taken, one line."""
-        columns = self._columns()
+        rivals = str(self.protocol.get("other_models", "")).split(", ")
+        columns = [name for name in self._columns() if name not in rivals]
         beaten = [f"{', '.join(columns)}: for items made without a model"] if columns else []
         return "; ".join([self._floor(), *beaten, ", ".join(_said(self.protocol))])
 
@@ -120,11 +124,13 @@ class Evaluation:
         """What the floor is, or why there is none."""
         if "no_floor" in self.protocol:
             return f"no floor: {self.protocol['no_floor']}"
-        return f"floor: the same number for {self.protocol.get('floor', 'held-back real items')}"
+        learned = self.protocol.get("floors_of_training_items")
+        more = f", of {learned} for training items" if learned else ""
+        return f"floor: the same number for {self.protocol.get('floor', 'held-back real items')}{more}"
 
 
 def _said(protocol: dict[str, Any]) -> list[str]:
-    unsaid = ("floor", "no_floor")
+    unsaid = ("floor", "no_floor", "floors_of_training_items")
     told = {name: value for name, value in protocol.items() if name not in unsaid and not isinstance(value, dict)}
     return [f"{name.replace('_', ' ')} {value}" for name, value in told.items()]
 
@@ -181,7 +187,7 @@ class Gauge:
             lambda metric: (usual if metric.judging else alone).even(metric, train, test),
             self.eyes,
         )
-        counts = told(found.taken.items(), len(made))
+        counts = told(found.taken, len(made))
         return Evaluation(tuple(found.rows), {**self.protocol, "generated": len(made), **counts}, found.refused)
 
 
@@ -223,38 +229,53 @@ class _Found:
     Attributes:
         rows: their numbers.
         refused: those that could not be taken, with the reason.
-        taken: what each of the others that judge was asked about.
+        taken: each of the others that judge, with what it was asked about.
     """
 
     rows: list[Row] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    taken: dict[str, Entrants] = field(default_factory=dict)
+    taken: list[tuple[Metric, Entrants]] = field(default_factory=list)
 
 
 def _protocol(bench: Bench, found: _Found) -> dict[str, Any]:
     fitted, classifier, floor = bench.eyes.features, bench.eyes.classifier, bench.usual.floor
     taken = {metric.name: metric for metric in bench.jury.metrics if metric.name not in found.refused}
     said: dict[str, Any] = {"features": _named(fitted), "generated": len(bench.made)}
-    said |= told(found.taken.items(), len(bench.made))
-    said["reference"] = f"{len(bench.test)} held back"
+    said |= told(found.taken, len(bench.made))
+    splits = bench.material.splits
+    said["reference"] = f"{_of(len(bench.test), len(splits.report))} held back"
+    if any(metric.audited for metric in taken.values()):
+        said["copies_looked_for_among"] = f"{_of(len(bench.train), len(splits.train))} training items"
     if floor is None:
         said["no_floor"] = "no items are held back for one"
     else:
         said["floor_items"] = len(floor)
-    if Discriminator.name in taken:
-        threshold = bench.judged.threshold
+    if learning := [name for name, metric in taken.items() if metric.learns]:
+        said["floors_of_training_items"] = ", ".join(learning)
+    if bench.rivals:
+        said["other_models"] = ", ".join(bench.rivals)
+    judge = taken.get(Discriminator.name)
+    if isinstance(judge, Discriminator):
+        threshold = bench.judged.threshold if judge.threshold is None else judge.threshold
         said["discriminator_threshold"] = "fitted" if threshold is None else threshold
+        said |= {"discriminator_asked": bench.judged.asked} if bench.judged.asked else {}
     facts = {} if fitted is None else fitted.facts
     known = facts if classifier is None else classifier.facts
     if "accuracy" in known:
         said["classifier_accuracy"] = round(known["accuracy"], 4)
-    said |= {name: facts[name] for name in ("resizing", "digest") if name in facts}
+    if bench.material.data.resizing:
+        said["pictures"] = bench.material.data.resizing
+    said |= {called: facts[name] for name, called in _FACTS.items() if name in facts}
     drawn = [] if bench.judged.seed is None else [f"samples {bench.judged.seed}"]
     said["seeds"] = ", ".join([*drawn, f"features and baselines {bench.jury.seed}"])
     said["how_described"] = {} if fitted is None else fitted.part.to_json()
     said |= {name: metric.told() for name, metric in taken.items() if metric.told()}
     how = {name: "; ".join(filter(None, (metric.told(), metric.protocol))) for name, metric in taken.items()}
     return said | {"metrics": {name: {"how": how[name], "settings": m.to_json()} for name, m in taken.items()}}
+
+
+def _of(taken: int, there: int) -> str:
+    return f"{taken:,}" if taken == there else f"{taken:,} of {there:,}"
 
 
 def _named(fitted: FittedFeatures | None) -> str:
@@ -277,13 +298,13 @@ def _rows(
             found.refused[metric.name] = reason
             continue
         if metric.judging:
-            found.taken[metric.name] = asked
+            found.taken.append((metric, asked))
         beside = _beside(metric, train, test, asked)
         for name, reading in metric(train, test, asked.fake).items():
             values = beside.get(name, {})
             floor = values.pop("floor", None)
             title = _title(metric, name, eyes.classifier if metric.classed else eyes.features)
-            count = len(asked.fake) if metric.judging else None
+            count = metric.looked_at(len(asked.fake)) if metric.judging else None
             row = Row(title, reading.value, reading.low, reading.high, floor, reading.better, values, count)
             found.rows.append(row)
     return found

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparring.data import Dataset, DataSource
+from sparring.data.joining import UNKNOWN
 from sparring.data.opening import open_data, read_for
 from sparring.data.reader import Batches, Reader
 from sparring.errors import DataError, RequestError, choices
@@ -207,8 +208,9 @@ class Material:
         )
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """The attributes of some rows, one array of strings each."""
-        return {name: values[rows] for name, values in self.data.attributes.items()}
+        """The attributes of some rows that are known of all of them, one array of strings each."""
+        found = {name: values[rows] for name, values in self.data.attributes.items()}
+        return {name: values for name, values in found.items() if not (values == UNKNOWN).any()}
 
 
 def item_spec(task: Task, modality: Modality, conditions: Conditions | None, given: Modality | None = None) -> DataSpec:

@@ -1,5 +1,6 @@
 """The delete-a-group jackknife of numbers that several runs share, so that what they share cancels in a difference."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from sparring.metrics import Better, Evidence, Metric
 
 GROUPS = 20
 """Groups of the jackknife."""
+LEVEL = 0.05
+"""Chance at most that any of several differences is called real and is none."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,23 @@ class Number:
 class Taken:
     """A metric's numbers of all runs, on all items and with every group left out in turn.
 
+    Args:
+        metric: is taken.
+        train: what was learned from.
+        test: the reference.
+        made: what each run made.
+        neighbours: whether items that follow each other are alike, as overlapping windows of a series are. Groups are
+            then stretches of them; else they are drawn, since held-back items may stand in the order of their classes.
+
     Attributes:
         runs: those that it can be taken of.
         refused: why not, for each of the others.
         better: which end of each number is better.
     """
 
-    def __init__(self, metric: Metric, train: Evidence, test: Evidence, made: dict[str, Evidence]):
+    def __init__(
+        self, metric: Metric, train: Evidence, test: Evidence, made: dict[str, Evidence], *, neighbours: bool = False
+    ):
         reasons = {run: metric.refusal(train, test, side) for run, side in made.items()}
         self.refused = {run: reason for run, reason in reasons.items() if reason is not None}
         self.runs = [run for run in made if run not in self.refused]
@@ -44,13 +57,15 @@ class Taken:
         self.whole = {run: {name: r.value for name, r in there.items()} for run, there in whole.items()}
         self.less: list[dict[str, dict[str, float]]] = []
         fewest = min((len(made[run]) for run in self.runs), default=0)
-        for group in range(min(GROUPS, fewest) if fewest > 1 else 0):
-            kept = np.arange(fewest) % GROUPS == group if metric.paired else None
-            short = test if metric.paired else _rest(test, group)
-            fakes = {
-                run: made[run].some(np.flatnonzero(kept)) if kept is not None else _rest(made[run], group)
-                for run in self.runs
-            }
+        count = min(GROUPS, fewest, fewest if metric.paired else len(test)) if fewest > 1 else 0
+        groups = {size: _groups(size, count, neighbours=neighbours) for size in {len(test), *map(len, made.values())}}
+        for group in range(count):
+            if metric.paired:
+                kept = groups[fewest] == group
+                short, fakes = test, {run: made[run].some(np.flatnonzero(kept)) for run in self.runs}
+            else:
+                kept, short = None, _rest(test, groups[len(test)], group)
+                fakes = {run: _rest(made[run], groups[len(made[run])], group) for run in self.runs}
             if any(metric.refusal(train, short, fake) is not None for fake in fakes.values()):
                 continue
             found = {
@@ -68,19 +83,56 @@ class Taken:
 
     def number(self, name: str, run: str, less: str | None = None) -> Number:
         """A run's number, or how much it is above that of another run."""
+        value, error, freedom = self._estimate(name, run, less)
+        if error is None:
+            return Number(value)
+        half = float(student.ppf(0.975, freedom) * error)
+        return Number(value, value - half, value + half)
+
+    def chance(self, name: str, run: str, less: str) -> float | None:
+        """How likely a difference at least so great would be where there is none; None where it cannot be said."""
+        value, error, freedom = self._estimate(name, run, less)
+        if error is None:
+            return None
+        if error == 0:
+            return 1.0 if value == 0 else 0.0
+        return float(2 * student.sf(abs(value) / error, freedom))
+
+    def _estimate(self, name: str, run: str, less: str | None) -> tuple[float, float | None, int]:
+        """A number with its standard error, None where there are too few groups, and the freedom of that."""
 
         def of(values: dict[str, dict[str, float]]) -> float:
             return values[run][name] - (values[less][name] if less is not None else 0.0)
 
         value, parts = of(self.whole), np.array([of(values) for values in self.less])
         if len(parts) < 2:
-            return Number(value)
-        # Delete-a-group jackknife (Kott 2001); a group is a random part, since samples and digests come in no order.
+            return value, None, 0
+        # Delete-a-group jackknife (Kott 2001).
         error = np.sqrt((len(parts) - 1) / len(parts) * np.square(parts - parts.mean()).sum())
-        half = float(student.ppf(0.975, len(parts) - 1) * error)
-        return Number(value, value - half, value + half)
+        return value, float(error), len(parts) - 1
 
 
-def _rest(side: Evidence, group: int) -> Evidence:
-    """The side without every :data:`GROUPS`-th item, beginning with the group's number."""
-    return side.some(np.flatnonzero(np.arange(len(side)) % GROUPS != group))
+def beyond_chance(chances: Sequence[float | None]) -> list[bool]:
+    """Which of several differences are real, with at most :data:`LEVEL` that any of them is none (Holm 1979).
+
+    Args:
+        chances: of each where there is none; None where it cannot be said.
+    """
+    found, order = [False] * len(chances), sorted((p, i) for i, p in enumerate(chances) if p is not None)
+    for rank, (p, place) in enumerate(order):
+        if p > LEVEL / (len(order) - rank):
+            break
+        found[place] = True
+    return found
+
+
+def _groups(items: int, count: int, *, neighbours: bool) -> np.ndarray:
+    """The group of each of so many items, ``(items,)``."""
+    if neighbours:
+        return np.arange(items) * count // max(1, items)
+    return np.random.Generator(np.random.Philox(key=0)).permutation(items) % max(1, count)
+
+
+def _rest(side: Evidence, groups: np.ndarray, group: int) -> Evidence:
+    """The side without a group."""
+    return side.some(np.flatnonzero(groups != group))

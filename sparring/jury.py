@@ -105,13 +105,15 @@ class Jury:
     ) -> FittedFeatures | None:
         """What tells the class of an item: the features where they learned the data's labels, else a classifier.
 
-        None where no metric asks, or where there are no labels.
+        None where no metric asks, or where there are no labels that one could learn.
         """
         if labels is None or not any(metric.classed for metric in self.metrics):
             return None
         if fitted is not None and fitted.part.own_classes:
             return fitted
-        return replace(self, features=self.classifiers).fit_once(material, labels, cache)
+        items = material.data.items[material.splits.train]
+        able = tuple(part for part in self.classifiers if part.refusal(items, labels) is None)
+        return replace(self, features=able).fit_once(material, labels, cache) if able else None
 
     def _chosen(self, items: Decoded, labels: np.ndarray | None) -> Features | None:
         reasons = {}

@@ -7,7 +7,7 @@ import torch
 
 from sparring import evaluation
 from sparring.best import chosen, keep_if_best
-from sparring.data.reader import Batches
+from sparring.data.reader import Batches, Distinct
 from sparring.errors import RequestError
 from sparring.experiment import Experiment, Material
 from sparring.limits import Bound
@@ -86,11 +86,14 @@ class Measuring:
 
 @torch.no_grad()
 def _scores(engine: Engine, reader: Batches | None) -> np.ndarray:
-    """The discriminator's verdict on the first items of a split's reading, in eval mode."""
+    """The discriminator's verdict on items of a split, each once, in eval mode."""
     assert reader is not None, "only what is held back is judged"
     engine.players.eval()
     count, found = min(len(reader), evaluation.QUICK_COUNT), []
     for start in range(0, count, _CHUNK):
-        batch = engine.ready(engine.task.batch(reader.batch(start, slice(0, min(_CHUNK, count - start)))))
+        stop = min(start + _CHUNK, count)
+        once = reader.distinct if isinstance(reader, Distinct) else lambda a, b: reader.batch(a, slice(0, b - a))
+        read = once(start, stop)
+        batch = engine.ready(engine.task.batch(read))
         found.append(verdict(engine.task.game.score(engine.players, batch)).double().cpu())
     return torch.cat(found).numpy()

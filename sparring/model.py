@@ -212,7 +212,7 @@ class Model:
         if not isinstance(game, Autoencoding):
             raise RequestError(f"a model of the game '{game.name}' reconstructs nothing; one of --recipe vae does")
         if self.conditions is not None:
-            if not self._knows(attributes or {}):
+            if not set(self.asking.titles()) <= set(attributes or {}):
                 raise RequestError(f"reconstruct needs the items' attributes {', '.join(self.conditions.titles)}")
             condition = torch.as_tensor(self.conditions.encode(dict(attributes or {})))
         encoded = self.modality.encode(np.asarray(items))
@@ -251,7 +251,8 @@ class Model:
         threshold = self.experiment.task.game.threshold()
         others = {} if rival is None else {rival.run.folder.name: lambda n: rival.specimens(material, n)}
         seed = None if isinstance(self.experiment.task, PictureTask) else EVALUATION_SEED
-        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others, seed)
+        asked = self.experiment.task.game.asked()
+        judged = Judged(lambda n: self.specimens(material, n), self._verdict_on, threshold, others, seed, asked)
         found = evaluate(judged, material, jury, cache=None if against is not None else self.run.folder / "features")
         found = replace(found, protocol=found.protocol | said | self._which())
         usual = not metrics and all(asked is None for asked in (against, count, features, weights))
@@ -290,12 +291,9 @@ class Model:
 
     def _verdict_on(self, side: Specimens) -> np.ndarray | None:
         task = self.experiment.task
-        if not task.game.adversarial or isinstance(task, PictureTask):
-            return None
-        return self.score(side.items, side.columns if self._knows(side.columns) else None)
-
-    def _knows(self, columns: Mapping[str, np.ndarray]) -> bool:
-        return all(title in columns for title in self.asking.titles())
+        # Verdicts with attributes and verdicts averaged over draws of them are not on one scale.
+        judges = task.game.adversarial and not isinstance(task, PictureTask) and self.asking.knows(side.columns)
+        return self.score(side.items, side.columns) if judges else None
 
     def _reference(self, against: Any, rival: "Model | None") -> tuple[Material, dict[str, str]]:
         """The run's own data, or other data all of which are held back, and what a protocol says of them."""

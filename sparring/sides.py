@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from sparring.data.joining import UNKNOWN
 from sparring.experiment import Material
 from sparring.metrics import Evidence, Specimens
 from sparring.metrics.features import FittedFeatures
@@ -21,6 +22,7 @@ class Judged:
         threshold: score above which an item is taken for real, or None where the discriminator's loss knows none.
         beside: other models by name, whose numbers stand beside as a baseline's do.
         seed: of the latents, or None where nothing is drawn.
+        asked: how the discriminator is asked of an item where that is not how it learned.
     """
 
     sample: Callable[[int], Specimens]
@@ -28,6 +30,7 @@ class Judged:
     threshold: float | None = None
     beside: Mapping[str, Callable[[int], Specimens]] = field(default_factory=dict)
     seed: int | None = None
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,12 @@ class Labelled:
         if self.values is None or self.title not in columns:
             return None
         words = _words(columns[self.title])
-        return self._numbers(words) if np.isin(words, self.values).all() else None
+        known = np.isin(words, self.values).all() and not (words == UNKNOWN).any()
+        return self._numbers(words) if known else None
 
     def _numbers(self, values: np.ndarray) -> np.ndarray:
         assert self.values is not None
-        found = {name: number for number, name in enumerate(np.unique(self.values))}
+        found = {name: number for number, name in enumerate(np.unique(self.values[self.values != UNKNOWN]))}
         return np.array([found[value] for value in values], np.int64)
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from sparring.limits import Limits
 from sparring.model import load
 from sparring.plan import READINGS, Plan
 from sparring.proposal import propose
+from sparring.reporting import report
 from sparring.run import Run
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16", "network.hidden=8")
@@ -54,6 +56,15 @@ def test_the_best_is_kept_and_worse_ones_are_not(tmp_path, better, values, best)
         keep_if_best(run, Row("n", value, better=better), 10 * number, {"w": torch.tensor(float(number))})
     assert best_of(run)["step"] == best
     assert run.read_tensors(run.best / "generator.safetensors")["w"] == best / 10
+
+
+def test_after_a_roll_back_the_best_stays_until_it_is_beaten(tmp_path):
+    run = Run(tmp_path)
+    for step, value in ((20, 1.0), (10, 2.0), (15, 1.5)):
+        keep_if_best(run, Row("n", value, better="lower"), step, {"w": torch.tensor(value)})
+        assert best_of(run)["step"] == 20
+    assert keep_if_best(run, Row("n", 0.5, better="lower"), 18, {"w": torch.tensor(0.5)})
+    assert best_of(run)["step"] == 18
 
 
 @pytest.mark.parametrize("steps_planned", [1, 7, 400, 6_250])
@@ -153,3 +164,11 @@ def test_a_run_can_be_compared_with_its_own_best_model(blank):
     found = compare([blank, load(blank, best=True)])
     assert found.runs == (str(blank), f"{blank} (best)")
     assert found.numbers["sharpness"][str(blank)].value > found.numbers["sharpness"][f"{blank} (best)"].value
+
+
+def test_a_report_of_the_best_model_shows_its_own_suspects(blank, tmp_path):
+    shown = []
+    for number, model in enumerate((load(blank), load(blank, best=True))):
+        page = report(model, tmp_path / f"{number}.html").read_text("utf-8")
+        shown.append(re.findall(r"base64,([^\"]+)", page.partition("the most suspicious first")[0])[-1])
+    assert shown[0] != shown[1]

@@ -56,3 +56,12 @@ def test_a_disk_that_is_full_for_tensorboard_does_not_end_the_run(tmp_path, monk
         writes.writer = SimpleNamespace(add_scalar=full, add_image=full, close=full)
         writes(Record(1, 2, 3, {"a": 1.0}, 4.0, 5.0))
     assert writes.records == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_after_a_roll_back_the_steps_before_it_are_hidden(tmp_path):
+    with Board(tmp_path) as writes:
+        for step, value in ((1, 1.0), (2, 2.0), (3, 3.0), (2, 20.0), (3, 30.0)):
+            writes(Record(step, 9, step, {"loss": value}, 4.0, 5.0))
+    events = read(tmp_path / "tensorboard").Scalars("losses/loss")
+    assert [(event.step, event.value) for event in events] == [(1, 1.0), (2, 20.0), (3, 30.0)]

@@ -7,16 +7,19 @@ from PIL import Image
 
 import sparring
 from sparring.cli import main
-from sparring.comparison import Comparison, Difference, _refused, compare
+from sparring.comparison import Comparison, compare
 from sparring.data.opening import open_data
+from sparring.differences import Difference
 from sparring.errors import DataError, RequestError
 from sparring.experiment import gather_again
-from sparring.jackknife import GROUPS, Number, Taken
+from sparring.jackknife import GROUPS, Number, Taken, _groups, beyond_chance
 from sparring.metrics import Evidence
+from sparring.metrics.dynamics import Autocorrelation
 from sparring.metrics.frechet import Frechet
 from sparring.metrics.kernel import Kid
 from sparring.metrics.psnr import Psnr
 from sparring.model import load
+from sparring.shared_bench import _refused
 
 FIXED = ("training.precision=fp32", "training.layout=contiguous", "training.batch=16")
 
@@ -73,7 +76,7 @@ def test_means_over_pictures_leave_groups_out_as_taking_them_again_would():
     made = [np.clip(truth + source.normal(0, spread, truth.shape), 0, 255).astype(np.uint8) for spread in (9, 10)]
     a, b = (Evidence(side, np.zeros((90, 0)), truth=truth) for side in made)
     taken = Taken(Psnr(), a, a, {"a": a, "b": b})
-    kept = np.arange(90) % GROUPS != 3
+    kept = _groups(90, GROUPS, neighbours=False) != 3
     short = replace(a, items=made[0][kept], truth=truth[kept])
     assert taken.less[3]["a"]["psnr"] == pytest.approx(Psnr()(short, short, short)["psnr"].value)
     alone, paired = taken.number("psnr", "b"), taken.number("psnr", "b", less="a")
@@ -225,3 +228,72 @@ def test_a_difference_without_an_interval_is_never_called_real():
     assert difference.line() == "kid: b and a are not told apart"
     lines = Comparison(("a", "b"), {}, {"kid": {"a": Number(1.0)}}, {}, (difference,), {}).lines()
     assert "none" in lines[1]
+
+
+def test_of_many_differences_only_those_beyond_chance_among_all_are_real():
+    assert beyond_chance([0.04]) == [True]
+    assert beyond_chance([0.04, 0.2, None]) == [False, False, False]
+    assert beyond_chance([0.001, 0.024, 0.04, None]) == [True, True, True, False]
+    assert beyond_chance([0.03, 0.03, 0.001]) == [False, False, True]
+    source, found = np.random.default_rng(0), 0
+    for _ in range(200):
+        found += any(beyond_chance(list(source.random(36))))
+    assert 2 <= found <= 20
+
+
+def test_groups_of_windows_are_stretches_and_of_others_are_drawn():
+    stretches = _groups(50, GROUPS, neighbours=True)
+    assert (np.diff(stretches) >= 0).all()
+    assert np.bincount(stretches).tolist() == [3, 2] * 10
+    drawn = _groups(200, GROUPS, neighbours=False)
+    assert (np.bincount(drawn) == 10).all()
+    classes = np.arange(200) // 100
+    assert len({int(classes[drawn == group].sum()) for group in range(GROUPS)}) > 3
+
+
+def autoregression(count, kept, source):
+    rows = np.zeros((count, 24))
+    rows[:, 0] = source.normal(size=count) / (1 - kept**2) ** 0.5
+    for step in range(1, 24):
+        rows[:, step] = kept * rows[:, step - 1] + source.normal(size=count)
+    return Evidence(rows[..., None], np.zeros((count, 0)))
+
+
+def test_the_chance_of_a_reference_of_windows_that_overlap_is_in_the_intervals():
+    """Two models on either side of a walk: which is nearer depends on the few stretches that the walk is made of."""
+    values, errors = [], {True: [], False: []}
+    for seed in range(20):
+        source = np.random.default_rng(seed)
+        walk = np.zeros(640)
+        for step in range(1, 640):
+            walk[step] = 0.9 * walk[step - 1] + source.normal()
+        windows = np.lib.stride_tricks.sliding_window_view(walk, 24)[:600, :, None]
+        test = Evidence(windows, np.zeros((600, 0)))
+        made = {name: autoregression(600, kept, source) for name, kept in (("a", 0.85), ("b", 0.94))}
+        for neighbours, found in errors.items():
+            taken = Taken(Autocorrelation(), test, test, made, neighbours=neighbours)
+            number = taken.number("autocorrelation-error", "b", less="a")
+            found.append((number.high - number.low) / 2)
+        values.append(number.value)
+    # Half of a 95 % interval is about twice the spread of the value over other walks and samples.
+    assert np.mean(errors[True]) > 1.2 * np.std(values)
+    assert np.mean(errors[False]) < 0.6 * np.std(values)
+
+
+def test_a_copier_is_told_by_its_copies(runs, tmp_path):
+    told = compare(runs, count=150)
+    assert {"copies[random-conv]", "pixel-copies", "pixel-nearness"} <= set(told.numbers)
+    assert told.floors["pixel-copies"] < 0.1
+    assert "training items" in told.protocol["copies"]
+    assert not any(difference.metric == "pixel-copies" for difference in told.differences)
+
+
+def test_a_vae_that_cannot_give_others_pictures_back_leaves_the_rest(runs, tmp_path):
+    digits = open_data("digits").load()
+    labelled = tmp_path / "labelled.npz"
+    np.savez(labelled, samples=digits.items[np.arange(600)], label=digits.attributes["label"][:600])
+    small = (*FIXED, "generator_width=4", "latent=8")
+    sparring.train(labelled, recipe="vae", settings=small, steps=2, out=tmp_path / "asked")
+    told = compare([runs[1], tmp_path / "asked"], count=100)
+    assert "needs the items' attributes label" in told.refused["reconstruction"]
+    assert told.numbers

@@ -16,9 +16,10 @@ SMALL = ["training.precision=fp32", "training.layout=contiguous", "training.batc
 def stored(folder, name, classes=("f", "m"), count=240, depth=np.uint8, **more):
     source = np.random.default_rng(len(name))
     items = source.integers(0, np.iinfo(depth).max, (count, 8, 8), depth)
-    gender = np.array(classes)[np.arange(count) % len(classes)]
+    if classes:
+        more = {"gender": np.array(classes)[np.arange(count) % len(classes)], **more}
     path = folder / f"{name}.npz"
-    np.savez(path, samples=items, **{"age": np.arange(count) % 40 + 20, "gender": gender, **more})
+    np.savez(path, samples=items, **{"age": np.arange(count) % 40 + 20, **more})
     return path
 
 
@@ -55,6 +56,17 @@ def test_runs_that_know_other_classes_can_be_compared(tmp_path):
         .evaluate(count=20, metrics=["kid"], features="random-conv", beside=tmp_path / "three" / "run")
         .rows
     )
+
+
+def test_data_of_classes_that_the_model_does_not_know_have_no_verdicts(tmp_path):
+    path = stored(tmp_path, "two", ("f", "m"))
+    model = sparring.train(path, out=tmp_path / "run", recipe="dense", steps=2, settings=SMALL, attributes=["gender"])
+    asked = {"count": 20, "metrics": ["kid", "discriminator"], "features": "random-conv"}
+    assert "discriminator" not in model.evaluate(**asked).refused
+    for other in (stored(tmp_path, "other", ("f", "x")), stored(tmp_path, "bares", ())):
+        found = model.evaluate(against=other, **asked)
+        assert any(row.name.startswith("kid") for row in found.rows)
+        assert "it knows other attributes" in found.refused["discriminator"]
 
 
 def test_data_of_another_depth_are_not_compared_with(tmp_path):

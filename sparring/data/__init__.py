@@ -70,6 +70,7 @@ class Dataset:
             experiment splits by content.
         reading: gives the batches of some rows, called as :func:`sparring.data.rows.read_rows`; None: items are read
             one by one in a shuffled order.
+        resizing: how pictures were brought to their size, for the protocol of numbers; empty where none was.
     """
 
     items: Items
@@ -84,6 +85,7 @@ class Dataset:
     given: Items | None = None
     uses: np.ndarray | None = None
     reading: Callable[..., Any] | None = None
+    resizing: str = ""
 
     def __len__(self) -> int:
         return len(self.items)

@@ -54,7 +54,7 @@ class Arrays(DataSource):
     def load(self) -> Dataset:
         arrays, notes = read_arrays(Path(self.path).expanduser())
         items, attributes, test, more = divided(arrays, self.path)
-        modality = _modality(items, self.modality, self.path)
+        modality, fitted = _modality(items, self.modality, self.path), ()
         if modality == "points":
             if self.size is not None:
                 raise RequestError(f"size: '{self.path}' holds points, which have no height and width")
@@ -71,6 +71,7 @@ class Arrays(DataSource):
             attributes=attributes,
             test=test,
             notes=notes + more,
+            resizing="".join(fitted),
         )
 
 

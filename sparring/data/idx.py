@@ -64,6 +64,7 @@ class Idx(DataSource):
         ]
         complete = len(labels) == len(pairs)
         items, notes = resized(np.concatenate(pictures), self.size)
+        resizing = "".join(notes)
         if labels and not complete:
             notes += ("labels are left out, as not every set of pictures has them",)
         test = np.repeat([pair.test for pair in pairs], [len(images) for images in pictures])
@@ -80,6 +81,7 @@ class Idx(DataSource):
             test=test if test.any() and not test.all() else None,
             faults=tuple(Fault(file.name, fault) for file, _, fault in _named_so(self._place()) if fault),
             notes=notes,
+            resizing=resizing,
         )
 
     def _place(self) -> Path:

@@ -153,6 +153,7 @@ class Images(DataSource):
             test=None if labelled.test is None else labelled.test[decoded.rows],
             faults=faults,
             notes=(*self._notes(decoded.traits, items, found), *labelled.notes),
+            resizing="".join(self._resizing(decoded.traits, items)),
         )
 
     def _files(self) -> Files:
@@ -205,10 +206,12 @@ class Images(DataSource):
             for trait, said in TRAITS.items()
             if traits[trait] and trait not in skipped
         ]
-        if traits["resized"] or traits["enlarged"]:
-            lines.append(f"read at {items.shape[1]}x{items.shape[2]} ({self.fit})")
         other = found.note_of_others()
-        return lines + ([other] if other else [])
+        return [*lines, *self._resizing(traits, items), *([other] if other else [])]
+
+    def _resizing(self, traits: Counter[str], items: np.ndarray) -> list[str]:
+        changed = traits["resized"] or traits["enlarged"]
+        return [f"read at {items.shape[1]}x{items.shape[2]} ({self.fit}, Lanczos)"] if changed else []
 
 
 @dataclass

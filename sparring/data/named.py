@@ -43,6 +43,7 @@ class Digits(DataSource):
             digests=digests(items),
             attributes={"label": np.asarray(labels).astype(str)},
             notes=notes + shadowed(self.name),
+            resizing="".join(notes),
         )
 
 
@@ -110,6 +111,7 @@ class Cifar10(DataSource):
             attributes={"label": np.concatenate([part.labels for part in parts])},
             test=test if test.any() and not test.all() else None,
             notes=(*notes, *_lacking(parts), *shadowed(self.name)),
+            resizing="".join(notes),
         )
 
 

@@ -29,6 +29,15 @@ class Chances(Protocol):
         ...
 
 
+@runtime_checkable
+class Distinct(Protocol):
+    """Batches in which an item may come back, that can also be read without."""
+
+    def distinct(self, start: int, stop: int) -> Batch:
+        """Items of the split from one number to another of an order of its own, each once."""
+        ...
+
+
 @dataclass(frozen=True)
 class Reader:
     """Encoded batches from one split of a data set, in an order that is fixed by the seed.

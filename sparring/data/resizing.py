@@ -25,4 +25,4 @@ def resized(items: np.ndarray, size: tuple[int, int] | None) -> tuple[np.ndarray
             plane = Image.fromarray(items[number, :, :, channel].astype(np.float32))
             smooth = np.asarray(plane.resize((size[1], size[0]), Image.Resampling.LANCZOS, box=box))
             made[number, :, :, channel] = np.clip(np.rint(smooth), 0, most)
-    return made, (f"{count} pictures of {height}x{width} were brought to {size[0]}x{size[1]}",)
+    return made, (f"{count} pictures of {height}x{width} were brought to {size[0]}x{size[1]} (crop, Lanczos)",)

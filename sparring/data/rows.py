@@ -114,6 +114,18 @@ class RowReader:
         compact = self.compact[chosen]
         return Batch(self.table.expand(compact), self._condition(compact, column, draws))
 
+    def distinct(self, start: int, stop: int) -> Batch:
+        """Rows of the split, each once, as many as there are from one number to the other, with wishes that they meet.
+
+        Those of :meth:`batch` come back, rare choices most of all.
+        """
+        if not self.fields:
+            return self.batch(start, slice(0, stop - start))
+        draws = by_position(derive(self.seed, "row"), range(start, stop), 5 + len(self.fields))
+        compact = self.compact[order(len(self.rows), self.seed, start, stop - start)]
+        column = (draws[:, 0] * len(self.fields)).astype(np.int64)
+        return Batch(self.table.expand(compact), self._condition(compact, column, draws))
+
     def _condition(self, compact: np.ndarray, column: np.ndarray, draws: np.ndarray) -> torch.Tensor:
         """The choices of the first column, and of others where several are named."""
         share = np.where(draws[:, 3] < self.together, draws[:, 4] / 2, 0.0)

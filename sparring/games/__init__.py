@@ -95,6 +95,10 @@ class Game(Part):
         """
         return None
 
+    def asked(self) -> str:
+        """How :meth:`score` asks the discriminator of an item where that is not how it learned; empty elsewhere."""
+        return ""
+
     def risks(self, spec: DataSpec) -> Sequence[str]:
         """What is likely to go wrong with these settings, in words, each with its remedy; none by default.
 

@@ -108,6 +108,10 @@ class Latent(Game):
     def threshold(self) -> float | None:
         return self.loss.threshold()
 
+    def asked(self) -> str:
+        count = self._packed()
+        return f"of packs of one item {count} times, having learned of packs of {count} others" if count > 1 else ""
+
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         # A discriminator of packs is asked about packs of the one item.
         channels = self._packed()

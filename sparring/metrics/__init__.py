@@ -180,6 +180,10 @@ class Metric(Part):
             fake: items to be judged.
         """
 
+    def looked_at(self, count: int) -> int:
+        """How many of so many items of a side it looks at."""
+        return count
+
     def told(self) -> str:
         """What of its settings changes the number's meaning, in a few words; empty where nothing does."""
         return ""

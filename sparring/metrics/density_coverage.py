@@ -32,6 +32,9 @@ class DensityCoverage(Metric):
         "interval (Wilson) of as many draws as that says"
     )
 
+    def looked_at(self, count: int) -> int:
+        return min(count, self.most)
+
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Each reference item needs as many neighbours as are counted."""
         return neighbour_fault(test, fake, self.neighbours)

@@ -5,9 +5,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
+from scipy.special import expit, logit
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import around, standard_error
+from sparring.metrics.intervals import NORMAL, standard_error
 from sparring.randomness import derive
 
 Verdicts = Float[np.ndarray, " n"]
@@ -38,14 +39,14 @@ class Discriminator(Metric):
         "minimax and non-saturating, the balance of the targets with label smoothing, .5 for least squares; where a "
         "loss sees differences alone (Wasserstein, relativistic), it is fitted on training items against the even "
         "half of the generated ones and measured on the odd half; intervals: Jeffreys draws of both rates; AUC by "
-        "DeLong"
+        "DeLong in log-odds"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Scores of all three sides must be there and finite."""
         for side, noun in ((train, "training"), (test, "reference"), (fake, "judged")):
             if side.scores is None:
-                return "there are no scores of a discriminator, or none of held-back items"
+                return "no discriminator scored these items, or it knows other attributes"
             if not np.isfinite(side.scores).all():
                 return f"the discriminator's scores of {noun} items are not all finite"
             least = 2 * LEAST if side is fake else LEAST
@@ -83,9 +84,20 @@ def fit_threshold(real: Float[np.ndarray, " m"], made: Float[np.ndarray, " n"]) 
 
 
 def area(real: Float[np.ndarray, " m"], made: Float[np.ndarray, " n"]) -> Reading:
-    """Chance that a real item scores above a generated one, ties as half, with DeLong's interval (1988)."""
+    """Chance that a real item scores above a generated one, ties as half.
+
+    The standard error is DeLong's (1988), and the interval is of the chance's log-odds (Pepe 2003, section 5.2): one of
+    the chance itself is far too short near 1. Where every real item scores above, or none, it would have no width. All
+    pairs agree no more often than those that share no item, each of which does by the chance itself: the end is where
+    they would do so in 2.5 %.
+    """
     above = _share_below(real, made)
-    return around(float(above.mean()), standard_error(above, _share_below(made, real)), within=(0.0, 1.0), better="")
+    value, end = float(above.mean()), 0.025 ** (1 / max(1, min(len(real), len(made))))
+    if value in (0.0, 1.0):
+        return Reading(value, min(value, end), max(value, 1 - end), "")
+    half = NORMAL * standard_error(above, _share_below(made, real)) / (value * (1 - value))
+    low, high = expit(logit(value) - half), expit(logit(value) + half)
+    return Reading(value, float(low), float(high), "")
 
 
 def _share_below(values: Float[np.ndarray, " m"], others: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:

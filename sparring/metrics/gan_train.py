@@ -101,13 +101,14 @@ def _unasked(fake: Evidence) -> str | None:
 
 
 def accuracy_and_f1(name: str, labels: Labels, predicted: Labels) -> dict[str, Reading]:
-    """Accuracy, and F1 averaged over the classes that there are, each weighing the same."""
-    hits = int((labels == predicted).sum())
+    """Accuracy, and F1 averaged over the classes that there are, each weighing the same.
+
+    Where all are right, no item moves F1, and its interval is that of the accuracy.
+    """
+    accurate = share(int((labels == predicted).sum()), len(labels))
     value, error = f1(labels, predicted)
-    return {
-        f"{name}-accuracy": share(hits, len(labels)),
-        f"{name}-f1": around(value, error, within=(0.0, 1.0), better="higher"),
-    }
+    mean = around(value, error, within=(0.0, 1.0), better="higher")
+    return {f"{name}-accuracy": accurate, f"{name}-f1": accurate if accurate.value in (0.0, 1.0) else mean}
 
 
 def f1(labels: Labels, predicted: Labels) -> tuple[float, float]:

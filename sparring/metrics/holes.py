@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparring.metrics import Evidence, Metric, Reading
-from sparring.metrics.intervals import around, standard_error
+from sparring.metrics.intervals import mean
 from sparring.metrics.paired import pair_fault
 from sparring.metrics.psnr import HIGHEST
 
@@ -44,6 +44,4 @@ class HolePsnr(Metric):
                 error = np.square((made[hole].astype(float) - truth[hole]) / most).mean()
                 each.append(-10 * np.log10(max(error, 10 ** (-HIGHEST / 10))))
         found = np.array(each)
-        return {
-            "hole-psnr": around(float(found.mean()), standard_error(found), within=(-np.inf, HIGHEST), better="higher")
-        }
+        return {"hole-psnr": mean(found, within=(-np.inf, HIGHEST), better="higher")}

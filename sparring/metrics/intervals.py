@@ -38,6 +38,18 @@ def around(
     return Reading(float(value), float(max(low, within[0])), float(min(high, within[1])), better)
 
 
+def mean(
+    each: np.ndarray,
+    *,
+    within: tuple[float, float] = (-np.inf, np.inf),
+    better: Literal["lower", "higher", ""] = "lower",
+) -> Reading:
+    """The mean of a number of each item, ``(n,)``, with its normal interval; with none where there is one item."""
+    if len(each) < 2:
+        return Reading(float(each.mean()), better=better)
+    return around(float(each.mean()), standard_error(each), within=within, better=better)
+
+
 def growing(
     estimate: float, spread: float, second: float, width: float = NORMAL, *, along: float | None = None
 ) -> tuple[float, float]:

@@ -37,6 +37,9 @@ class Kid(Metric):
         "moves it with the distance, sampling of both sides"
     )
 
+    def looked_at(self, count: int) -> int:
+        return min(count, self.most)
+
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Two items a side are the least of which pairs can be made."""
         for side, noun in ((test, "reference"), (fake, "judged")):

@@ -30,14 +30,15 @@ class Membership(Metric):
     quick: ClassVar[bool] = True
     protocol: ClassVar[str] = (
         "scores of training against held-back items; AUC by DeLong, .5 where nothing leaks; true positives where 1 % "
-        "of held-back items are called members, .01 where nothing leaks; interval: bootstrap of both sides"
+        "of held-back items are called members, near .01 where nothing leaks, of n < 200 held-back items up to "
+        "2 / (n + 1); interval: bootstrap of both sides"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Scores of real items must be there and finite."""
         for side, noun in ((train, "training"), (test, "reference")):
             if side.scores is None:
-                return "there are no scores of a discriminator, or none of held-back items"
+                return "no discriminator scored these items, or it knows other attributes"
             if not np.isfinite(side.scores).all():
                 return f"the discriminator's scores of {noun} items are not all finite"
             if len(side.scores) < LEAST:

@@ -21,9 +21,10 @@ class Memorisation(Metric):
     depends_on_count: ClassVar[bool] = False
     protocol: ClassVar[str] = (
         "Euclidean distances of features; copies: share of generated items equal to a training item, or nearer to one "
-        "than all but 1 % of held-back items are that equal none, and one at least, so that it is near .01 without "
-        "memorisation; nearness: share nearer to a training than to a held-back item at equal counts, .5 without "
-        "memorisation; intervals: score interval of a share (Wilson), the reference items held fixed"
+        "than all but 1 % of held-back items are that equal none, and one at least, so that without memorisation it is "
+        "near .01, of n < 200 held-back items near 2 / (n + 1); nearness: share nearer to a training than to a "
+        "held-back item at equal counts, .5 without memorisation; intervals: score interval of a share (Wilson), the "
+        "reference items held fixed"
     )
 
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:

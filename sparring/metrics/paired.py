@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sparring.metrics import Better, Evidence, Metric, Reading
 from sparring.metrics.features import picture_fault
-from sparring.metrics.intervals import around, standard_error
+from sparring.metrics.intervals import mean
 
 Channels = Literal["rgb", "y"]
 """All channels as they are, or the luma of ITU-R BT.601 in its studio range, as super-resolution is judged."""
@@ -57,7 +57,7 @@ class Pixelwise(Metric):
             each.append(self.each(*(compared(side, self.channels, self.crop) for side in sides)))
         found = np.concatenate(each)
         name = f"{self.number}-y" if self.channels == "y" else self.number
-        return {name: around(float(found.mean()), standard_error(found), within=self.within, better=self.better)}
+        return {name: mean(found, within=self.within, better=self.better)}
 
 
 def pair_fault(side: Evidence, channels: Channels, crop: int) -> str | None:

@@ -10,7 +10,7 @@ from torch import nn
 from sparring.data import Items
 from sparring.metrics import Evidence, Metric, Reading
 from sparring.metrics.features import as_tensor
-from sparring.metrics.intervals import around, standard_error
+from sparring.metrics.intervals import mean
 from sparring.metrics.paired import chunks, pair_fault
 from sparring.perceptual import LearnedFeatures, feature_network
 from sparring.randomness import derive
@@ -65,7 +65,7 @@ class PerceptualDistance(Metric):
         each = np.concatenate([
             distances(network, np.asarray(fake.items[rows]), fake.truth[rows]) for rows in chunks(len(fake))
         ])  # fmt: skip
-        return {f"perceptual[{name}]": around(each.mean(), standard_error(each), within=(0.0, np.inf), better="lower")}
+        return {f"perceptual[{name}]": mean(each, within=(0.0, np.inf))}
 
 
 def learned_network(pictures: Items, seed: int = 0) -> nn.Module:

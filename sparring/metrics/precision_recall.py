@@ -31,6 +31,9 @@ class PrecisionRecall(Metric):
         "these counts, score interval (Wilson) of as many draws as the jackknife of both sides says"
     )
 
+    def looked_at(self, count: int) -> int:
+        return min(count, self.most)
+
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Each item needs as many neighbours as are counted."""
         return neighbour_fault(test, fake, self.neighbours)

@@ -40,6 +40,9 @@ class SlicedWasserstein(Metric):
         "first growing with the distance; it reaches up to the value, which carries the bias of its counts"
     )
 
+    def looked_at(self, count: int) -> int:
+        return min(count, self.most)
+
     def refusal(self, train: Evidence, test: Evidence, fake: Evidence) -> str | None:
         """Twenty groups of both sides are needed for an interval."""
         for side, noun in ((test, "reference"), (fake, "judged")):

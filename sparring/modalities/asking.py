@@ -51,6 +51,10 @@ class Asking(ABC):
         """Attributes beside the items that must be given with them; () where there are none."""
         return ()
 
+    def knows(self, columns: Mapping[str, np.ndarray]) -> bool:
+        """Whether every attribute that must be given is there, with values that the model learned."""
+        return True
+
 
 class Nothing(Asking):
     """Nothing can be asked for: the data have no labels, or they were left out.
@@ -92,3 +96,10 @@ class Labels(Asking):
 
     def titles(self) -> tuple[str, ...]:
         return self.table.conditions.titles
+
+    def knows(self, columns: Mapping[str, np.ndarray]) -> bool:
+        try:
+            self.table.conditions.codes(columns)
+        except RequestError:
+            return False
+        return True

@@ -6,7 +6,7 @@ Everything on it comes from the run's folder, and from a whole evaluation, which
 from pathlib import Path
 
 from sparring.archive import kept
-from sparring.errors import DataError
+from sparring.errors import DataError, RequestError
 from sparring.evaluation import Evaluation
 from sparring.files import write_atomic
 from sparring.model import Model, load
@@ -44,5 +44,5 @@ def _judged(model: Model) -> tuple[Evaluation | None, str]:
     try:
         # What is kept is of the last model.
         return ((None if model.best else kept(model.run)) or model.evaluate()), ""
-    except DataError as refusal:
+    except (DataError, RequestError) as refusal:
         return None, str(refusal)

@@ -142,10 +142,13 @@ def _collapse(curve: Curve, advise: Adviser) -> Finding | None:
             f"Collapse since step {step:,}: {had} and was {curve.values[best]:.2g} at step {curve.steps[best]:,}, so "
             f"that kinds of items have gone missing. {advise(Collapsed.advice)}",
         )
+    before = "was no higher before"
+    if curve.values[best] > curve.values[-1]:
+        before = f"was {curve.values[best]:.2g} at step {curve.steps[best]:,}, which is not beyond its interval"
     return Finding(
         curve.steps[-1],
-        f"Not reached yet: {had}, where real items give {wanted:.2g}, and was no higher before: many kinds of items, "
-        f"or their details, are not made yet. {advise(Collapsed.advice, begin=_WAIT)}",
+        f"Not reached yet: {had}, where real items give {wanted:.2g}, and {before}: many kinds of items, or their "
+        f"details, are not made. {advise(Collapsed.advice, begin=_WAIT)}",
     )
 
 

@@ -136,9 +136,9 @@ def _audit(story: Story) -> str:
     rows = "" if story.evaluation is None else _rows(story.evaluation, audit=True)
     words = (
         "<p>Copies: the share of samples that equal a training item, or are nearer to one than 99 of 100 held-back "
-        "items are; .01 is fair. Nearness: the share nearer to a training than to a held-back item; .5 is fair, and "
-        "many copies at a nearness of .5 are smooth samples, not copies. Of rows, these are copied-rows, of equal ones "
-        "alone, and nearer-to-training. Membership: whether training items can be "
+        "items are; the floor, about .01, is fair. Nearness: the share nearer to a training than to a held-back item; "
+        ".5 is fair, and many copies at a nearness of .5 are smooth samples, not copies. Of rows, these are "
+        "copied-rows, of equal ones alone, and nearer-to-training. Membership: whether training items can be "
         "told from held-back ones; .5 is fair. What is not found here is no proof of privacy.</p>"
     )
     words += f"<p>{escape(story.promised)}.</p>" if story.promised else ""

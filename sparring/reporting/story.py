@@ -11,8 +11,10 @@ from typing import Any
 from PIL import Image as Picture
 
 from sparring.advice import Adviser
+from sparring.audit import draw_suspects
 from sparring.best import told_of_best
 from sparring.data import Decoded
+from sparring.errors import DataError, RequestError
 from sparring.evaluation import Evaluation
 from sparring.experiment import Material, gather_again
 from sparring.modalities import Modality
@@ -20,6 +22,7 @@ from sparring.modalities.image import Image
 from sparring.model import Model
 from sparring.reporting.figures import Line, data_uri
 from sparring.reporting.findings import Curve, Finding, curves, findings, looked_for, watched
+from sparring.reporting.reproducing import reproduce
 from sparring.restoring import ranked_cases, sheet
 from sparring.sides import take
 from sparring.tasks.picture import PictureTask
@@ -117,7 +120,7 @@ class Story:
         numbers = curves(run.records("metrics"))
         advise = Adviser(model.experiment, len(model.modality.spec().shape) == 3, _best(model))
         found = [*findings(numbers, advise), *watched(told, advise)]
-        material = gather_again(model.experiment, model.modality)
+        material, missing = _material(model)
         seen = {record["step"]: record["images"] for record in log}
         return cls(
             name=run.folder.name,
@@ -126,10 +129,10 @@ class Story:
             risks=_risks(model),
             looked_for=looked_for(numbers),
             detectors=bool(model.experiment.training.watch),
-            samples=_samples(model, material),
+            samples=_samples(model, material, missing),
             fixed="inputs" if isinstance(model.experiment.task, PictureTask) else "latents",
             evolution=_evolution(run.samples, broad=bool(model.modality.legend)),
-            suspects=Figure(_shrunk(run.suspects), "") if run.suspects.is_file() else None,
+            suspects=_suspects(model, evaluation),
             losses=[*_losses(log, model.experiment.task.game.adversarial), *_signs(log)],
             speed=_speed(timing, seen, plan["log_every"]),
             curves=numbers,
@@ -140,7 +143,7 @@ class Story:
             refusal=refusal,
             settings=dict(_flat(described["experiment"], "experiment")) | dict(_flat(plan, "plan")),
             provenance=_provenance(described),
-            reproduce=_reproduce(run.folder, described, log),
+            reproduce=reproduce(model, plan, described, log),
         )
 
 
@@ -200,19 +203,40 @@ def _best(model: Model) -> str:
     return f"'sparring {command} {model.run.folder} --best' takes the model that was best {said}."
 
 
-def _samples(model: Model, material: Material) -> list[Figure]:
+def _suspects(model: Model, evaluation: Evaluation | None) -> Figure | None:
+    """The picture of the audit of just this model; what the run keeps is of the last one."""
+    if not model.best:
+        return Figure(_shrunk(model.run.suspects), "") if model.run.suspects.is_file() else None
+    if evaluation is None or evaluation.pairs is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / model.run.suspects.name
+        draw_suspects(evaluation.pairs, drawn)
+        return Figure(_shrunk(drawn), "")
+
+
+def _material(model: Model) -> tuple[Material | None, str]:
+    """What the run worked on, or why it cannot be read any more."""
+    try:
+        return gather_again(model.experiment, model.modality), ""
+    except (RequestError, DataError) as error:
+        return None, str(error)
+
+
+def _samples(model: Model, material: Material | None, missing: str) -> list[Figure]:
     if isinstance(model.experiment.task, PictureTask):
-        return _cases(model, material)
-    splits = material.splits
-    rows, name = (splits.report, "held back") if len(splits.report) else (splits.train, "learned from")
+        return [] if material is None else _cases(model, material)
     codec = model.modality
-    count = codec.previewed or SHOWN
-    real, made = take(material, rows, count).items, model.sample(count)
-    legend, broad = f"; {codec.legend}" if codec.legend else "", bool(codec.legend)
-    return [
-        Figure(_drawn(codec, made), f"{len(made):,} generated items, seed 0, not chosen{legend}", broad),
-        Figure(_drawn(codec, real), f"{len(real):,} real items, {name}{legend}", broad),
-    ]
+    count, legend, broad = codec.previewed or SHOWN, f"; {codec.legend}" if codec.legend else "", bool(codec.legend)
+    made, alone = model.sample(count), f"; no real ones beside them: {missing}" if missing else ""
+    said = f"{len(made):,} generated items, seed 0, not chosen{legend}{alone}"
+    figures = [Figure(_drawn(codec, made), said, broad)]
+    if material is not None:
+        splits = material.splits
+        rows, name = (splits.report, "held back") if len(splits.report) else (splits.train, "learned from")
+        real = take(material, rows, count).items
+        figures.append(Figure(_drawn(codec, real), f"{len(real):,} real items, {name}{legend}", broad))
+    return figures
 
 
 def _cases(model: Model, material: Material) -> list[Figure]:
@@ -261,7 +285,7 @@ def _shrunk(path: Path, width: int = _WIDTH) -> str:
 
 def _losses(log: list[dict[str, Any]], adversarial: bool) -> list[Line]:
     names = dict.fromkeys(name for record in log for name in record.get("terms", {}))
-    unit = "loss, no unit" if adversarial else "nats an item"
+    unit = "loss, no unit" if adversarial else "nats an item, times its weight"
     lines = []
     for name in names:
         there = [(r["images"], r["terms"][name]) for r in log if _is_number(r.get("terms", {}).get(name))]
@@ -307,17 +331,3 @@ def _provenance(described: dict[str, Any]) -> dict[str, str]:
     versions = {name: str(version) for name, version in described.get("versions", {}).items()}
     skipped = {"skipped files": str(len(described.get("skipped", [])))}
     return {**versions, "commit": str(described.get("commit")), **splits, **skipped}
-
-
-def _reproduce(folder: Path, described: dict[str, Any], log: list[dict[str, Any]]) -> str:
-    versions = described.get("versions", {})
-    steps = log[-1]["step"] if log else 1
-    return "\n".join([
-        f"pip install sparring=={versions.get('sparring')} torch=={versions.get('torch')}",
-        "",
-        "import json, sparring",
-        f"described = json.load(open({str(folder / 'experiment.json')!r}))",
-        "experiment = sparring.Experiment.from_json(described['experiment'])",
-        f"for record in sparring.steps(experiment, 'again', limits=sparring.Limits(steps={steps})):",
-        "    print(record.step, record.terms)",
-    ])  # fmt: skip

@@ -214,7 +214,7 @@ def test_what_was_changed_is_noted_with_counts(tmp_path):
         "a palette, read as its colours: 1 of 4",
         "smaller than the size, enlarged: 1 of 4",
         "CMYK or Lab, converted to RGB: 1 of 4",
-        "read at 8x8 (crop)",
+        "read at 8x8 (crop, Lanczos)",
     ):
         assert said in notes
 

@@ -138,6 +138,9 @@ def test_weights_are_hashed_before_they_are_read_and_kept_as_safetensors(publish
     (kept,) = (tmp_path / "cache" / "inception").iterdir()
     assert kept.suffix == ".safetensors"
     assert pretrained.read_weights("inception", kept, inception.PUBLISHED).digest == read.digest
+    forged = tmp_path / "forged.safetensors"
+    forged.write_bytes(kept.read_bytes())
+    assert pretrained.read_weights("inception", forged, inception.PUBLISHED).digest == pretrained._digest(forged)
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("read before it was hashed, or twice"))
     assert pretrained.read_weights("inception", published, inception.PUBLISHED).digest == read.digest
     published.write_bytes(published.read_bytes() + b"x")
@@ -204,7 +207,7 @@ def test_only_the_published_weights_give_a_number_the_name_fid(official, name, m
     judged = Judged(lambda n: Specimens(made.data.items[made.splits.train][:n]), lambda side: None)
     found = evaluate(judged, made, replace(jury, baselines=()))
     assert [row.name for row in found.rows] == [name, "kid[inception]"]
-    assert found.protocol["resizing"] == "so"
+    assert found.protocol["features_resizing"] == "so"
 
 
 def test_metrics_of_labels_are_taken_with_features_that_know_none_of_them(monkeypatch):

@@ -141,7 +141,7 @@ class Features(Part):
     rank: ClassVar[int | None] = None
     quick: ClassVar[bool] = False
     kept: ClassVar[bool] = True
-    own_classes: ClassVar[bool] = True
+    own_classes: ClassVar[bool] = False
     chunk: ClassVar[int] = 128
 
     @classmethod

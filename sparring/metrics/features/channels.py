@@ -26,6 +26,7 @@ class ChannelClassifier(Features):
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 10
+    own_classes: ClassVar[bool] = True
 
     learner: Classifier = Field(default=Classifier(width=16), description="the classifier of a single channel")
     most: int = Field(default=30_000, ge=20, le=1_000_000, description="single pictures that it learns from, at most")

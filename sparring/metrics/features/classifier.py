@@ -34,6 +34,7 @@ class Classifier(Features):
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     rank: ClassVar[int | None] = 20
+    own_classes: ClassVar[bool] = True
 
     epochs: int | None = Field(default=None, ge=1, le=1000, description="passes over the items; none: by their number")
     width: int = Field(default=32, ge=4, le=512, description="channels of the first layer")

@@ -53,7 +53,6 @@ class Dinov2(Features):
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     kept: ClassVar[bool] = False
-    own_classes: ClassVar[bool] = False
     chunk: ClassVar[int] = 8
 
     size: Literal["small"] = Field(default="small", description="of the network; small: ViT-S/14")

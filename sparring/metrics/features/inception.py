@@ -39,7 +39,6 @@ class Inception(Features):
 
     modalities: ClassVar[tuple[str, ...]] = ("image",)
     kept: ClassVar[bool] = False
-    own_classes: ClassVar[bool] = False
     chunk: ClassVar[int] = 8
 
     weights: str = Field(

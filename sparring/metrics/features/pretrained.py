@@ -62,8 +62,10 @@ def read_weights(name: str, path: Path, known: Remote) -> Weights:
         RequestError: another content, or a form that is not read.
         DataError: the file is damaged.
     """
+    cache = cache_folder(name)
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        # What a header says of its origin is believed of the own conversions alone.
+        return _read_safetensors(path, believed=path.resolve().parent == cache.resolve())
     if path.suffix not in (".pth", ".pt"):
         raise RequestError(f"{name}.weights = {path}: a .pth or .safetensors file is wanted")
     digest = _digest(path)
@@ -72,10 +74,10 @@ def read_weights(name: str, path: Path, known: Remote) -> Weights:
             f"{name}.weights = {path}: content {digest[:20]}… is not the published {known.digest[:20]}…; "
             "other weights are taken as .safetensors"
         )
-    kept = cache_folder(name) / f"{path.stem}-{digest.removeprefix('sha256:')[:16]}.safetensors"
+    kept = cache / f"{path.stem}-{digest.removeprefix('sha256:')[:16]}.safetensors"
     if not kept.is_file():
         convert(path, kept, digest)
-    return _read_safetensors(kept)
+    return _read_safetensors(kept, believed=True)
 
 
 def convert(path: Path, kept: Path, digest: str) -> None:
@@ -108,10 +110,10 @@ def load_into(network: nn.Module, weights: Weights, name: str) -> None:
     network.load_state_dict(weights.tensors)
 
 
-def _read_safetensors(path: Path) -> Weights:
+def _read_safetensors(path: Path, *, believed: bool) -> Weights:
     try:
         with safe_open(path, "pt") as file:
-            told = (file.metadata() or {}).get("digest", "")
+            told = (file.metadata() or {}).get("digest", "") if believed else ""
         return Weights(load_file(path), told or _digest(path))
     except (OSError, SafetensorError) as error:
         raise DataError(f"'{path}' is no whole safetensors file ({error}); fetch or convert it again") from None

@@ -80,6 +80,7 @@ FLOORS = {
             "reference",
             "bench",
             "jackknife",
+            "differences",
             "audit",
             "archive",
             "best",
@@ -92,7 +93,7 @@ FLOORS = {
         ],
         7,
     ),
-    **dict.fromkeys(["comparison", "sheets", "board", "measuring", "engines"], 8),
+    **dict.fromkeys(["comparison", "shared_bench", "sheets", "board", "measuring", "engines"], 8),
     **dict.fromkeys(["", "api", "display", "estimators"], 9),
     **dict.fromkeys(["cli", "adding", "judging", "manual", "options", "printing", "web", "__main__"], 10),
 }

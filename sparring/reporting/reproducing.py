@@ -14,8 +14,8 @@ def reproduce(model: Model, plan: dict[str, Any], described: dict[str, Any], log
     lines = [
         f"pip install sparring=={versions.get('sparring')} torch=={versions.get('torch')}",
         "",
-        f"import {', '.join(['json', 'sparring', *_plugins(model.experiment)])}",
-        f"described = json.load(open({str(folder / 'experiment.json')!r}))",
+        f"import {', '.join(['json', 'pathlib', 'sparring', *_plugins(model.experiment)])}",
+        f"described = json.loads(pathlib.Path({str(folder / 'experiment.json')!r}).read_text('utf-8'))",
         f"described['experiment']['training'] |= {computed!r}",
         "experiment = sparring.Experiment.from_json(described['experiment'])",
         f"for record in sparring.steps(experiment, 'again', limits=sparring.Limits(steps={steps})):",

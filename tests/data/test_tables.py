@@ -215,6 +215,25 @@ class TestRowReader:
         # A seventh of the rows is chosen by this column, of those log(1 + 20) : log(1 + 1980) are rare, else 1 %.
         assert np.mean(shares) == pytest.approx(1 / 7 * np.log1p(20) / (np.log1p(20) + np.log1p(1980)) + 0.01, abs=0.02)
 
+    def test_distinct_rows_come_once_and_meet_their_wishes(self, reader):
+        targets = [reader.distinct(start, start + 100) for start in (0, 100)]
+        starts = [reader.table.decode(batch.target)["start"] for batch in targets]
+        whole = reader.distinct(0, 200)
+        assert whole.target[100:].equal(targets[1].target)
+        rows = {row.tobytes() for row in whole.target.numpy()}
+        again = {row.tobytes() for row in reader.batch(0, slice(0, 200)).target.numpy()}
+        assert len(rows) == 200 > len(again)
+        assert sum(map(len, starts)) == 200
+        # Each wish is the row's own choice: its place in the condition is one of the row's.
+        assert (whole.condition.sum(1) >= 1).all()
+        choices, start = [], 0
+        for place in reader.table.places():
+            for span in place.spans:
+                if span.activation == "softmax":
+                    choices.append(whole.target[:, start : start + span.width])
+                start += span.width
+        assert (whole.condition.sum(1) <= len(choices)).all()
+
     def test_without_columns_to_ask_for_rows_are_shuffled_without_conditions(self, reader):
         plain = RowReader(reader.items, np.arange(50), reader.table, asked=(), together=0.5, seed=0)
         batch = plain.batch(0, slice(0, 50))

@@ -104,3 +104,10 @@ def test_alarms_and_changes_of_the_log_are_told_with_advice_and_nothing_else_is(
     assert collapsed.text == f"Alarm at step 60: the generator has collapsed. {again} {ADVISE(Collapsed.advice)}"
     assert (changed.step, "training.clip=1.0" in changed.text, "x: not finite" in changed.text) == (40, True, True)
     assert other.text == "Alarm at step 70: odd."
+
+
+def test_a_share_that_was_higher_within_its_interval_is_not_said_to_have_been_no_higher():
+    (fallen,) = told("recall[net]", [0.45, 0.38, 0.3], half=0.08, floor=0.9)
+    assert "was 0.45 at step 100, which is not beyond its interval" in fallen.text
+    (rising,) = told("recall[net]", [0.1, 0.2, 0.3], half=0.08, floor=0.9)
+    assert "was no higher before" in rising.text

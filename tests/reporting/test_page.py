@@ -15,6 +15,7 @@ from sparring.cli import main
 from sparring.data.opening import open_data
 from sparring.errors import MissingExtra
 from sparring.reporting import report
+from sparring.reporting.reproducing import reproduce
 from sparring.run import Run
 
 pytest.importorskip("matplotlib")
@@ -239,3 +240,26 @@ def test_a_browser_shows_the_page_without_a_fault(browser, page, others, width, 
     assert complaints == []
     assert all(url.startswith(("file:", "data:")) for url in requests)
     view.close()
+
+
+def test_what_a_run_is_trained_again_by_names_plugins_and_what_is_not_repeated(tmp_path, monkeypatch):
+    (tmp_path / "softly.py").write_text(
+        "from sparring.losses import AdversarialLoss, Hinge\n"
+        "class Softly(AdversarialLoss):\n"
+        "    def discriminator(self, real, fake, target=None): return Hinge().discriminator(real, fake)\n"
+        "    def generator(self, real, fake): return Hinge().generator(real, fake)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = (*FIXED, "game.loss=softly")
+    run = tmp_path / "run"
+    model = sparring.train("digits", recipe="dense", settings=settings, plugin=["softly"], steps=2, out=run)
+    code = reproduce(model, model.run.read(model.run.plan), model.run.read(model.run.experiment), [{"step": 2}])
+    assert "import json, pathlib, sparring, softly" in code
+    assert "#" not in code
+    monkeypatch.chdir(tmp_path)
+    exec(code.partition("\n")[2], {})
+    again = sparring.load(tmp_path / "again")
+    np.testing.assert_array_equal(again.sample(4), model.sample(4))
+    sparring.train("digits", recipe="dense", settings=settings, steps=4, resume=True, out=run)
+    longer = model.run.read(model.run.plan)
+    assert "other rates" in reproduce(model, longer, model.run.read(model.run.experiment), [{"step": 4}])

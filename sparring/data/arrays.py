@@ -322,13 +322,18 @@ def as_pictures(items: np.ndarray, path: str) -> tuple[np.ndarray, Notes]:
         items, notes = np.moveaxis(items, 1, 3), ("channels stood before height and width, they were moved last",)
     if items.shape[3] > 4:
         raise DataError(f"'{path}': pictures have 1 to 4 channels on the last axis, not {items.shape}")
-    if items.dtype in (np.uint8, np.uint16) and items.dtype.isnative:
-        return items, notes
     if items.dtype.kind == "f":
         refuse_holes(items, path)
     low, high = float(items.min()), float(items.max())
     if items.dtype.kind == "b":
         return items.astype(np.uint8) * np.uint8(255), (*notes, "true and false became 255 and 0")
+    if items.dtype.kind in "iu" and (low, high) == (0, 1):
+        # As levels of 255 they would all be black.
+        return items.astype(np.uint8) * np.uint8(255), (*notes, "0 and 1 became 0 and 255")
+    if items.dtype in (np.uint8, np.uint16) and items.dtype.isnative:
+        if items.dtype == np.uint16 and 0 < high < 256:
+            notes += (f"uint16 up to {high:g} of 65535 is nearly black: of 8 bits it is uint8",)
+        return items, notes
     if items.dtype.kind in "iu" or (high > 1 and low >= 0 and (items == np.rint(items)).all()):
         return _whole(items, low, high, path), (*notes, f"{items.dtype} became {'uint8' if high < 256 else 'uint16'}")
     if low < -1 or high > 1:

@@ -46,9 +46,26 @@ def test_a_header_that_is_no_header_is_refused_in_one_line(tmp_path, header):
 def test_whole_numbers_of_8_and_16_bits_are_taken_as_they_are(tmp_path_factory, items):
     data = load(tmp_path_factory.mktemp("x"), items)
     assert data.modality == "image"
+    if items.min() == 0 and items.max() == 1:
+        np.testing.assert_array_equal(data.items[np.arange(len(items))], items * 255)
+        assert data.notes == ("0 and 1 became 0 and 255",)
+        return
     assert data.items.dtype == items.dtype
     np.testing.assert_array_equal(data.items[np.arange(len(items))], items)
-    assert data.notes == ()
+    dark = items.dtype == np.uint16 and 0 < items.max() < 256
+    said = (f"uint16 up to {items.max()} of 65535 is nearly black: of 8 bits it is uint8",)
+    assert data.notes == (said if dark else ())
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int64])
+def test_pictures_of_0_and_1_are_black_and_white(kind, tmp_path):
+    data = load(tmp_path, (pictures() > 9).astype(kind))
+    assert data.items.dtype == np.uint8
+    assert set(np.unique(data.items)) == {0, 255}
+
+
+def test_pictures_of_8_bits_in_16_are_said_to_be_nearly_black(tmp_path):
+    assert "nearly black" in load(tmp_path, pictures().astype(np.uint16)).notes[0]
 
 
 def test_grey_pictures_without_an_axis_of_channels_get_one(tmp_path):

@@ -10,17 +10,29 @@ from sparring.metrics.kernel import Kid
 from sparring.metrics.psnr import Psnr
 from sparring.run import Run
 
+ENOUGH = 200
+"""Pictures from which the kernel distance chooses among restorers: of fewer it is mostly chance."""
 
-def chosen(found: Evaluation, name: str) -> Row | None:
+
+def chosen(found: Evaluation, name: str, *, judged: bool = False) -> Row | None:
     """The number of that name, with or without the features in brackets; None where it could not be taken.
 
     ``auto`` is the ratio of a restoration to its truth, else the kernel distance, which is not biased by few samples,
-    else the first number that can be better.
+    else the first number that can be better. Of restorers that a discriminator judges, the ratio would choose the one
+    from before that joined, which blurs: there it is the kernel distance of :data:`ENOUGH` pictures, or nothing.
+
+    Args:
+        found: the numbers.
+        name: which one is wished.
+        judged: whether a discriminator takes part.
 
     Raises:
         RequestError: no number is called so, or neither end of it is better.
     """
     rows = [row for row in found.rows if row.better]
+    if name == "auto" and judged and any(row.name == Psnr.name for row in rows):
+        there = [row for row in rows if row.name.partition("[")[0] == Kid.name]
+        return there[0] if there and (there[0].count or 0) >= ENOUGH else None
     for wanted in (Psnr.name, Kid.name) if name == "auto" else (name,):
         for row in rows:
             if wanted in (row.name, row.name.partition("[")[0]):

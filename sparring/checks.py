@@ -182,9 +182,9 @@ def _too_few(proposal: Proposal) -> Iterator[str]:
             "and what is made will be near to copies; gather more"
         )
     elif count < FEW:
-        pictures = len(proposal.material.spec.shape) == 3
+        changeable = len(proposal.material.spec.shape) == 3 and hasattr(task.game, "views")
         remedy = "they will be augmented; " if augmented else ""
-        if pictures and not augmented:
+        if changeable and not augmented:
             remedy = "augment them with --set game.views=adaptive-augment, and "
         yield f"{count} items are few: below {FEW:,} a discriminator learns them by heart; {remedy}gather more"
 

@@ -118,15 +118,16 @@ def filled(
     Raises:
         RunError: the tensors are not those of the experiment, in name, shape or type, or memory does not suffice.
     """
-    players = outlined(experiment, codec)
-    found = players if every else nn.ModuleDict({name: players[name] for name in experiment.task.game.averaged()})
+    game, spec = experiment.task.game, experiment.task.spec(codec.spec(experiment.task))
+    make = game.players if every else game.samplers
+    with torch.device("meta"):
+        found = make(spec)
     refuse_misfit(found, tensors, path)
     if all(name in tensors for name, _ in found.named_buffers()):
         found = found.to_empty(device="cpu")
     else:  # what is not stored has a value that only a player built in earnest knows
-        _refuse_large(players, path)
-        made = build(experiment, codec)
-        found = nn.ModuleDict({name: made[name] for name in found})
+        _refuse_large(found, path)
+        found = make(spec)
     found.load_state_dict(tensors)
     return found
 

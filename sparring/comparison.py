@@ -201,6 +201,16 @@ def _foreign(models: dict[str, Model]) -> dict[str, Callable[[], Material]]:
     return {n: partial(gather_again, m.experiment, m.modality) for n, m in models.items() if splits[n] != own}
 
 
+def _players(model: Model) -> str:
+    """Parameters of each player; of the averaged ones alone where others need a file that is gone."""
+    try:
+        return parameters(outlined(model.experiment, model.codec))
+    except RequestError:
+        return parameters(
+            model.experiment.task.game.samplers(model.experiment.task.spec(model.codec.spec(model.experiment.task)))
+        )
+
+
 def _facts(model: Model) -> dict[str, str]:
     log = [record["images"] for record in model.run.records("log") if "images" in record]
     kept = best_of(model.run) if model.best else None
@@ -209,6 +219,6 @@ def _facts(model: Model) -> dict[str, str]:
     game = model.experiment.task.game
     return {
         "game": game.name,
-        "players": parameters(outlined(model.experiment, model.codec)),
+        "players": _players(model),
         "items seen": f"{log[-1]:,}" if log else "",
     }

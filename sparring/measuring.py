@@ -67,7 +67,8 @@ class Measuring:
         found = gauge(made, scores)
         step, wanted = engine.step_number, self.experiment.training.best
         self.run.append("metrics", {"step": step, **found.to_json()})
-        number = chosen(found, wanted) if wanted != "none" and gauge.held else None
+        judged = "discriminator" in engine.players
+        number = chosen(found, wanted, judged=judged) if wanted != "none" and gauge.held else None
         if number is not None:
             keep_if_best(self.run, number, step, dict(engine.averages.state_dict()))
         self.seconds += time.monotonic() - begun

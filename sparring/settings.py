@@ -39,8 +39,8 @@ class Training(Part):
     )
     best: str = Field(
         default="auto",
-        description="quick metric on *select* by which a best model is kept; auto: psnr where there is a truth, else "
-        "kid, else the first that can be better; none: no such",
+        description="quick metric on *select* by which a best model is kept; auto: psnr where there is a truth and no "
+        "discriminator, else kid, else the first that can be better; none: no such",
     )
     keep: int = Field(default=2, ge=1, description="checkpoints that are kept, the last ones")
     keep_records: int = Field(

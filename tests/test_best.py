@@ -49,6 +49,17 @@ def test_a_number_that_is_not_there_or_has_no_better_end_is_refused():
     assert chosen(Evaluation(()), "auto") is None
 
 
+def test_a_discriminators_restorer_is_not_chosen_by_the_ratio_that_blurring_wins():
+    def restored(count):
+        return Evaluation((Row("psnr", 30.0, better="higher"), Row("kid[net]", 0.5, better="lower", count=count)))
+
+    assert chosen(restored(300), "auto").name == "psnr"
+    assert chosen(restored(300), "auto", judged=True).name == "kid[net]"
+    assert chosen(restored(49), "auto", judged=True) is None
+    assert chosen(restored(49), "psnr", judged=True).name == "psnr"
+    assert chosen(EVALUATION, "auto", judged=True).name == "kid[net]"
+
+
 @pytest.mark.parametrize(("better", "values", "best"), [("lower", (3, 1, 2), 20), ("higher", (3, 1, 2), 10)])
 def test_the_best_is_kept_and_worse_ones_are_not(tmp_path, better, values, best):
     run = Run(tmp_path)

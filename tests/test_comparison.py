@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import sparring
 from sparring.cli import main
@@ -297,3 +299,23 @@ def test_a_vae_that_cannot_give_others_pictures_back_leaves_the_rest(runs, tmp_p
     told = compare([runs[1], tmp_path / "asked"], count=100)
     assert "needs the items' attributes label" in told.refused["reconstruction"]
     assert told.numbers
+
+
+def test_runs_are_opened_without_the_file_of_a_network_that_only_training_needs(tmp_path):
+    digits = open_data("digits").load().items[np.arange(200)]
+    np.save(tmp_path / "digits.npy", np.kron(digits, np.ones((1, 2, 2, 1), np.uint8)))
+    shapes = {"0": (4, 3), "2": (4, 4)}
+    held = {f"features.{n}.weight": torch.randn(*shape, 3, 3) for n, shape in shapes.items()}
+    save_file(held | {f"features.{n}.bias": torch.zeros(4) for n in shapes}, tmp_path / "vgg.safetensors")
+    terms = ("game.terms=l1,perceptual", f"game.terms.perceptual.weights={tmp_path / 'vgg.safetensors'}")
+    for name in ("a", "b"):
+        sparring.train(
+            tmp_path / "digits.npy", task="denoising", settings=(*MENDING, *terms), steps=2, out=tmp_path / name
+        )
+    pictures = np.full((1, 16, 16, 1), 90, np.uint8)
+    before = load(tmp_path / "a").apply(pictures)
+    (tmp_path / "vgg.safetensors").unlink()
+    np.testing.assert_array_equal(load(tmp_path / "a").apply(pictures), before)
+    told = compare([tmp_path / "a", tmp_path / "b"])
+    assert "psnr" in told.numbers
+    assert all("generator" in said for said in told.facts["players"].values())

@@ -88,6 +88,11 @@ class Game(Part):
     def averaged(self) -> tuple[str, ...]:
         """The players that sampling needs, of which the engine keeps moving averages."""
 
+    def samplers(self, spec: DataSpec) -> nn.ModuleDict:
+        """Those of :meth:`averaged` with fresh weights; a game whose other players need files makes these alone."""
+        players = self.players(spec)
+        return nn.ModuleDict({name: players[name] for name in self.averaged()})
+
     def threshold(self) -> float | None:
         """Score above which :meth:`score` takes an item for real; None where only differences of scores say anything.
 

@@ -9,9 +9,10 @@ was.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
@@ -57,6 +58,14 @@ class Paired(Game):
     )
     latent: int = Field(default=0, ge=0, description="width of a latent vector beside the given picture; 0: none")
 
+    @model_validator(mode="after")
+    def _learns_from_the_beginning(self) -> Self:
+        alone = self.warm > 0 or not self.adversary
+        if alone and all(term.judged for term in self.terms):
+            until = f"joins at warm = {self.warm:g} of the run" if self.adversary else "is not there, as adversary = 0"
+            raise ValueError(f"terms: the generator learns nothing without the discriminator, which {until}; add l1")
+        return self
+
     def risks(self, spec: DataSpec) -> Sequence[str]:
         return unbounded(self.loss, lambda: self._judge(spec), self.penalties) if self.adversary else ()
 
@@ -76,6 +85,9 @@ class Paired(Game):
 
     def averaged(self) -> tuple[str, ...]:
         return ("generator",)
+
+    def samplers(self, spec: DataSpec) -> nn.ModuleDict:
+        return nn.ModuleDict({"generator": self.network.generator(spec, self.latent)})
 
     def turns(self, step: int) -> Sequence[Turn]:
         generate = Turn("generator", ("generator",), self._generate, counts=True)

@@ -6,6 +6,7 @@ from torch.nn.functional import avg_pool2d
 from toys import Plainly
 
 from sparring.data.reader import Reader
+from sparring.errors import RequestError
 from sparring.games.paired import Paired, _truth, balance
 from sparring.losses import Hinge, LeastSquares, RelativisticPairing
 from sparring.networks.judges import Patch
@@ -226,3 +227,12 @@ def test_a_relativistic_loss_takes_no_targets_at_holes():
     played = engine(Paired(network=NETWORK, loss=RelativisticPairing(), warm=0), steps=2, holed=True)
     assert played.game.local
     assert torch.isfinite(played.step()["discriminator/discriminator"])
+
+
+def test_terms_that_need_the_discriminator_are_refused_where_it_is_not_there_from_the_beginning():
+    for fields, said in (({"warm": 0.5}, "joins at warm = 0.5"), ({"adversary": 0.0, "warm": 0.0}, "adversary = 0")):
+        with pytest.raises(RequestError, match=said) as caught:
+            Paired(network=NETWORK, terms=(FeatureMatching(),), **fields)
+        assert "\n" not in str(caught.value)
+    assert Paired(network=NETWORK, terms=(FeatureMatching(),), warm=0.0).terms
+    assert Paired(network=NETWORK, terms=(FeatureMatching(), L1())).terms

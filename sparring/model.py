@@ -113,7 +113,7 @@ class Model:
             drawn = self.asking.draw(seed, numbers, requests)
             made = []
             for own in [seed, *(derive(seed, "candidate", number) for number in range(1, refine))]:
-                latents = game.truncated(game.draw(own, numbers), truncation)
+                latents = game.truncated(self._players, game.draw(own, numbers), truncation)
                 items = sample(game, self._players, drawn.encoded, latents, self.modality.at_once)
                 made.append(self.modality.finished(items.value, requests))
             parts.append(made[0] if refine == 1 else self._refiner.chosen(made, seed, numbers))

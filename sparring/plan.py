@@ -20,6 +20,7 @@ class Amendment(Part):
     steps: int | None = Field(default=None, ge=1, description="length of the whole run from then on; none: as before")
     changes: tuple[str, ...] = Field(default=(), description="settings from then on, training.clip=1.0")
     why: str = Field(default="", description="what was noticed")
+    until: str = Field(default="", description="the bound that was reached, where that ended the run")
 
 
 class Plan(Part):
@@ -85,14 +86,20 @@ class Plan(Part):
         saves = range(self.save_every, self.steps, self.save_every)
         return 1 + sum(self.measures(step, images) for step in saves)
 
-    def amended(self, step: int, steps: int) -> "Plan":
+    def amended(self, step: int, steps: int, until: str = "") -> "Plan":
         """The plan with another length, decided after ``step`` steps; what was planned for later is not valid."""
         kept = [a for a in self.amendments if a.steps is None or a.step <= step]
-        return self._with(kept, Amendment(step=step, steps=max(steps, step, 1)))
+        return self._with(kept, Amendment(step=step, steps=max(steps, step, 1), until=until))
+
+    def without_end(self, until: str | None) -> "Plan":
+        """The plan of a run that goes on towards another bound, or none: one that was reached ends it no more."""
+        return self.but(amendments=tuple(a for a in self.amendments if not a.until or a.until == until))
 
     def changed(self, step: int, changes: tuple[str, ...], why: str) -> "Plan":
-        """The plan of a run that goes back to ``step`` and on with other settings; earlier changes stay in force."""
-        kept = [a if a.step <= step else a.but(step=step) for a in self.amendments if a.steps is None or a.step <= step]
+        """The plan of a run that goes back to ``step`` and on with other settings; changes and the length stay."""
+        lengths = [a for a in self.amendments if a.steps is not None and a.step > step][-1:]
+        kept = [a for a in self.amendments if a.step <= step]
+        kept += [a.but(step=step) for a in self.amendments if a.step > step and (a.steps is None or a in lengths)]
         return self._with(kept, Amendment(step=step, changes=changes, why=why))
 
     def changes(self, step: int) -> tuple[str, ...]:

@@ -94,11 +94,18 @@ def extended(plan: Plan, limits: Limits, *, step: int, seconds: float) -> tuple[
     Raises:
         RequestError: the noise of a private run does not pay for the length.
     """
+    plan = plan.without_end(limits.until)
+    if any(amendment.until for amendment in plan.amendments):
+        return plan, None  # the bound is kept, however long the run may last
     wishes = [limits.steps] if limits.steps else []
     wishes += [-(-limits.images // plan.images_per_step)] if limits.images else []
     minutes = limits.minutes
-    if minutes is not None and minutes != plan.minutes and seconds > 0:
-        wishes.append(step + max(0, int((minutes * 60 - seconds) * step / seconds)))
+    if minutes is not None and (minutes != plan.minutes or wishes):
+        fits = step + max(0, int((minutes * 60 - seconds) * step / seconds)) if seconds > 0 else None
+        if minutes == plan.minutes:
+            # The planned length fits into it, as was measured.
+            fits = max(plan.length(), fits or 0)
+        wishes += [] if fits is None else [fits]
     if wishes:
         # A budget that is not asked for again is no bound of what is.
         plan = plan.but(minutes=minutes)
@@ -107,6 +114,15 @@ def extended(plan: Plan, limits: Limits, *, step: int, seconds: float) -> tuple[
         return plan, None
     refuse_lengthening(plan, length)
     return plan, length
+
+
+def of_a_run_that_was_over(plan: Plan, stored: Plan, step: int) -> list[str]:
+    """What is to be said of a run that was over when it was resumed."""
+    if step >= plan.length():
+        return ["the run is over; --steps, --images or --minutes lengthen it"]
+    if stored.progress(step) >= 1 and plan.progress(step) >= 1:
+        return ["rates stay at those of the end, as the run was over; begin anew for a schedule of the whole length"]
+    return []
 
 
 def accounted(plan: Plan, experiment: Experiment, modality: Modality) -> Plan:

@@ -16,7 +16,7 @@ from sparring.experiment import Experiment, Material
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.plan import Plan
-from sparring.planning import affordable, extended
+from sparring.planning import affordable, extended, of_a_run_that_was_over
 from sparring.privacy import secret, secret_seed
 from sparring.processes import agreed, is_first
 from sparring.record import Record
@@ -77,9 +77,11 @@ class Session:
         timing = self.run.records("timing")
         self.earlier = timing[-1].get("seconds", 0.0) if timing else 0.0
         # A resumed run is lengthened or shortened where new limits say so.
-        engine.plan, length = extended(engine.plan, self.limits, step=engine.step_number, seconds=self.earlier)
-        if length is not None:
-            self._amend(engine, length)
+        stored, step = engine.plan, engine.step_number
+        engine.plan, length = extended(stored, self.limits, step=step, seconds=self.earlier)
+        if length is not None or engine.plan.amendments != stored.amendments:
+            self._amend(engine, length or engine.plan.length())
+        self.notes += of_a_run_that_was_over(engine.plan, stored, step) if kept is not None else []
         return engine
 
     def _standing(self, kept: Kept) -> Engine:
@@ -108,8 +110,8 @@ class Session:
         training = self.experiment.training
         self.run.prune(step, training.keep, self.watching.well(training.watch, step), plan.saves)
 
-    def _amend(self, engine: Engine, length: int) -> None:
-        engine.plan = engine.plan.amended(engine.step_number, length)
+    def _amend(self, engine: Engine, length: int, until: str = "") -> None:
+        engine.plan = engine.plan.amended(engine.step_number, length, until)
         if is_first():
             self.run.write(self.run.plan, engine.plan.to_json())
 
@@ -327,7 +329,7 @@ class Session:
         # A number that cannot be taken now, of a model that makes no sense yet, is no reason to stop.
         reached = bound.of(values) is not None and bound.holds(values)
         if agreed(self.device, int(reached)):
-            self._amend(self.engine, self.engine.step_number)
+            self._amend(self.engine, self.engine.step_number, self.limits.until)
             told.append(self._record({}, 0.0, f"{self.limits.until} is reached"))
 
     def _save(self) -> None:
@@ -335,8 +337,9 @@ class Session:
         plan, self.saved = self.engine.plan, self.engine.step_number
         if not is_first():
             return
+        with self.engine.sampling() as sampled:  # the batch norms of what is written are those of averaged weights
+            averages = dict(sampled.state_dict())
         tensors, counters = self.engine.state()
-        averages = dict(self.engine.averages.state_dict())
         self.run.refuse_full_disk(sum(t.numel() * t.element_size() for t in [*tensors.values(), *averages.values()]))
         self.run.write_tensors(self.run.generator, averages)
         draw(self.engine, self.experiment, self.material, self.run, GRID)

@@ -150,6 +150,9 @@ class AdaptiveAugment(View):
     limit: float = Field(
         default=0.8, ge=0, le=1, description="largest p; above 0.8 the generator learns the changes too"
     )
+    unseen: float = Field(
+        default=0.5, ge=0, le=1, description="p where nothing is held back, so that there is no gap to be seen"
+    )
     every: int = Field(default=4, ge=1, description="steps from one look at the gap to the next")
     flip: bool = Field(default=False, description="mirror left to right, which digits and letters do not bear")
     translation: float = Field(default=0.125, ge=0, lt=1, description="shift, as a share of height and width")
@@ -167,6 +170,12 @@ class AdaptiveAugment(View):
 
     def memory(self) -> nn.Module:
         return Strength()
+
+    @torch.no_grad()
+    def assume(self, memory: nn.Module) -> None:
+        """Sets p, in place, where no items are held back."""
+        assert isinstance(memory, Strength), "adaptive-augment needs the memory that it made"
+        memory.strength.fill_(min(self.unseen, self.limit))
 
     @torch.no_grad()
     def update(  # noqa: PLR0913, PLR0917

@@ -24,7 +24,7 @@ from sparring.run import Run
 from sparring.tasks import Task
 from sparring.training import Training, sample
 from sparring.types import Span
-from sparring.views import Pack, View
+from sparring.views import AdaptiveAugment, Pack, View
 
 SMALL = Mlp(width=16)
 PICTURE = (1, 8, 8)
@@ -47,7 +47,7 @@ def same(first, second) -> bool:
     return tensors.keys() == others.keys() and all(torch.equal(tensors[k], others[k]) for k in tensors)
 
 
-def playing_of(game: type[Game]):
+def playing_of(game: type[Game], layout: str = "contiguous"):
     """An engine for a game: by the first task that is made for it, else by generation, with data that it can play."""
     own = (part() for part in Task.parts().values() if part.__module__.startswith("sparring."))
     made_for_it = [task for task in own if type(task.game) is game]
@@ -56,14 +56,15 @@ def playing_of(game: type[Game]):
     for data in (*kinds, {"shape": (2, 24)}):
         for task in [*made_for_it, None]:
             with suppress(RequestError):
-                return engine(game() if task is None else task.game, task=task, **data)
+                return engine(game() if task is None else task.game, task=task, layout=layout, **data)
     raise AssertionError(f"no toy data are played by {game.name}")
 
 
+@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
 @pytest.mark.parametrize("game", Game.parts().values(), ids=lambda game: game.name)
-def test_every_game_goes_on_from_a_checkpoint_bit_for_bit(game, tmp_path):
-    """Through the files of a checkpoint, so that state which no file holds is missed."""
-    whole, resumed = playing_of(game), playing_of(game)
+def test_every_game_goes_on_from_a_checkpoint_bit_for_bit(game, layout, tmp_path):
+    """Through the files of a checkpoint, so that state which no file holds is missed, as are layouts in memory."""
+    whole, resumed = playing_of(game, layout), playing_of(game, layout)
     for _ in range(3):
         whole.step()
     Run(tmp_path).save(3, *whole.state())
@@ -95,16 +96,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name):
     ]
 
 
+@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
 @pytest.mark.parametrize("optimiser", Optimiser.parts().values())
-def test_every_optimiser_moves_both_players_and_resumes(optimiser):
+def test_every_optimiser_moves_both_players_and_resumes(optimiser, layout, tmp_path):
     training = Training(batch=8, optimiser=optimiser())
-    whole = engine(training=training)
+
+    def fresh():
+        return engine(Latent(network=Dcgan(width=4)), shape=PICTURE, training=training, layout=layout)
+
+    whole = fresh()
     before = copy.deepcopy(whole.players.state_dict())
     whole.step()
-    state = copy.deepcopy(whole.state())
+    Run(tmp_path).save(1, *whole.state())
     whole.step()
-    resumed = engine(training=training)
-    resumed.load(*state)
+    resumed = fresh()
+    resumed.load(*Run(tmp_path).restore()[:2])
     resumed.step()
     assert same(whole, resumed)
     after = whole.players.state_dict()
@@ -393,7 +399,7 @@ def test_codes_are_as_much_longer_than_the_continuous_latent_as_is_asked_for():
 def test_truncation_leaves_the_choice_of_a_code_as_it_is():
     game = Latent(network=SMALL, latent=4, codes=3)
     drawn = game.draw(0, range(6))
-    near = game.truncated(drawn, 0.5)
+    near = game.truncated(nn.ModuleDict({"generator": nn.Linear(1, 1)}), drawn, 0.5)
     torch.testing.assert_close(near[:, :4], drawn[:, :4] / 2)
     assert torch.equal(near[:, 4:], drawn[:, 4:])
 
@@ -402,3 +408,14 @@ def test_truncation_leaves_the_choice_of_a_code_as_it_is():
 def test_two_parts_of_one_name_are_refused_because_they_would_share_what_they_remember(field, part):
     with pytest.raises(RequestError, match=rf"{field} names {part.name} twice"):
         Latent(**{field: (part, part)})
+
+
+def test_pictures_of_which_none_are_held_back_are_augmented_by_a_set_chance():
+    view = AdaptiveAugment(unseen=0.4)
+    playing = engine(Latent(network=Dcgan(width=4), views=(view,)), shape=PICTURE)
+    playing.select = None
+    playing.step()
+    assert float(playing.players["memory-adaptive-augment"].strength) == pytest.approx(0.4)
+    watched = engine(Latent(network=Dcgan(width=4), views=(view,)), shape=PICTURE)
+    watched.step()
+    assert float(watched.players["memory-adaptive-augment"].strength) < 0.4

@@ -122,7 +122,7 @@ class Game(Part):
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
         """Latents of which row *i* depends on the seed and ``numbers[i]`` alone."""
 
-    def truncated(self, latents: Tensor, truncation: float) -> Tensor:
+    def truncated(self, players: nn.ModuleDict, latents: Tensor, truncation: float) -> Tensor:
         """Latents nearer to their mean where ``truncation`` is below 1; choices among categories stay as they are."""
         return latents * truncation
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.agreement import Agreement
+from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn, unbounded
 from sparring.games.discrimination import due, memories, paid, remembered
 from sparring.losses import AdversarialLoss, NonSaturating
-from sparring.networks import Architecture
+from sparring.networks import Architecture, choices_of
 from sparring.networks.layers import compares
 from sparring.networks.mlp import Mlp
 from sparring.penalties import Constraint, Look, Penalty
@@ -73,6 +74,11 @@ class Latent(Game):
             "generator": self.network.generator(spec, self.latent + self.codes),
             "discriminator": self.network.discriminator(self._seen(spec)),
         }
+        if choices_of(players["generator"]) and (self.codes or self.noise != "normal"):
+            field = "codes" if self.codes else "noise"
+            raise RequestError(
+                f"game.{field} = {getattr(self, field)}: normal numbers decide the choices of such rows; leave it out"
+            )
         return nn.ModuleDict(players | memories((*self.views, *self.penalties)))
 
     def averaged(self) -> tuple[str, ...]:
@@ -89,8 +95,9 @@ class Latent(Game):
         codes = per_sample("uniform", derive(seed, "code"), numbers, (1,)) if self.codes else None
         return self._joined(per_sample(self.noise, seed, numbers, (self.latent,)), codes)
 
-    def truncated(self, latents: Tensor, truncation: float) -> Tensor:
-        return torch.cat([latents[:, : self.latent] * truncation, latents[:, self.latent :]], 1)
+    def truncated(self, players: nn.ModuleDict, latents: Tensor, truncation: float) -> Tensor:
+        scaled = self.latent - choices_of(players["generator"])
+        return torch.cat([latents[:, :scaled] * truncation, latents[:, scaled:]], 1)
 
     def _joined(self, draws: Tensor, codes: Tensor | None) -> Tensor:
         """Latent vectors: continuous part, and one-hot code where there are some (InfoGAN, Chen et al. 2016)."""
@@ -176,12 +183,12 @@ class Latent(Game):
         for view in self.views:
             if not isinstance(view, AdaptiveAugment) or play.step % view.every:
                 continue
-            held_back = play.held_back()
+            memory, held_back = play.players[f"memory-{view.name}"], play.held_back()
             if held_back is None:
+                view.assume(memory)
                 continue
             with torch.no_grad():
                 other = self._see(_with(play, held_back), held_back.target, "held back")
-            memory = play.players[f"memory-{view.name}"]
             view.update(memory, verdict(real), verdict(other), verdict(fake), play.images, play.planned)
 
     def _generate(self, play: Play) -> Terms:

@@ -53,6 +53,12 @@ class Tvae(Game):
         draws = torch.from_numpy(by_position(derive(seed, "latent"), numbers, self.latent))
         return torch.special.ndtri(draws.clamp_min(1e-12)).float()
 
+    def truncated(self, players: nn.ModuleDict, latents: Tensor, truncation: float) -> Tensor:
+        deviations = _deviations(players)
+        scale = torch.full((latents.shape[1],), truncation).to(latents)
+        scale[deviations.code : deviations.code + deviations.choices] = 1
+        return latents * scale
+
     def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
         deviations = _deviations(players)
         decoding = deviations.code + deviations.choices

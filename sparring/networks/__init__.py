@@ -9,6 +9,11 @@ from sparring.part import Part
 from sparring.types import DataSpec
 
 
+def choices_of(generator: nn.Module) -> int:
+    """How many of the last numbers of its latent vector decide which choices a generator takes; 0 of most."""
+    return getattr(generator, "choices", 0)
+
+
 class Architecture(Part):
     """A family of matching generators and discriminators; its fields are their sizes.
 

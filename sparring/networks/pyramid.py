@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from sparring.errors import RequestError
 from sparring.networks import Architecture
 from sparring.networks.layers import (
     SLOPE,
@@ -96,6 +97,8 @@ class PyramidDiscriminator(nn.Module):
     def __init__(self, family: Pyramid, spec: DataSpec):
         super().__init__()
         channels, height, width = picture(type(family), spec.shape)
+        if min(height, width) < 2:
+            raise RequestError(f"pyramid: pictures of {height}x{width} are too thin; give --size, or --recipe dense")
         count = stages(height, width) + 1
         widths = [channels] + [family.discriminator_width * min(2**i, 4) for i in range(count)]
         self.layers = nn.ModuleList()

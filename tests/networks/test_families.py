@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 
 from sparring.errors import RequestError
 from sparring.networks import Architecture
+from sparring.networks.pyramid import Pyramid
 from sparring.types import DataSpec
 
 FAMILIES = sorted(n for n, family in Architecture.parts().items() if not family.translates and not family.sequential)
@@ -271,3 +272,13 @@ def test_batch_norm_is_there_where_asked(name):
     assert not norms(pair(name, norm="batch")[1])
     generator = pair(name, norm="batch")[0]
     assert generator(*inputs()).value.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (1, 1)])
+def test_pictures_that_are_too_thin_for_a_pyramid_are_refused_in_one_line(size):
+    with pytest.raises(RequestError, match=rf"pictures of {size[0]}x{size[1]} are too thin") as caught:
+        Pyramid().discriminator(DataSpec((1, *size)))
+    assert "\n" not in str(caught.value)
+    for thin in ((2, 9), (9, 2), (2, 2)):
+        items = torch.zeros(3, 1, *thin)
+        assert Pyramid().discriminator(DataSpec((1, *thin)))(items)[0].value.shape[0] == 3

@@ -4,6 +4,9 @@ from torch.nn.functional import gumbel_softmax, leaky_relu, linear
 
 from sparring.agreement import ConditionMatch, MomentMatch
 from sparring.errors import RequestError
+from sparring.games.latent import Latent
+from sparring.games.tvae import Tvae
+from sparring.networks.mlp import Mlp
 from sparring.networks.tabular import Tabular, beside, kept
 from sparring.types import Batch, DataSpec, Samples, Span
 
@@ -172,3 +175,28 @@ def test_moments_are_taken_in_full_precision_whatever_networks_run_in():
     with torch.autocast("cpu", torch.bfloat16):
         found = MomentMatch()(Samples(made), Batch(real))
     assert torch.equal(found, MomentMatch()(Samples(made), Batch(real)))
+
+
+def test_truncation_leaves_what_decides_choices_as_it_is():
+    spec = DataSpec((6,), spans=(Span("tanh", 1), Span("softmax", 3), Span("softmax", 2)))
+    for game in (Latent(network=Tabular(), latent=9), Tvae(latent=9)):
+        players = game.players(spec)
+        drawn = game.draw(0, range(5))
+        near = game.truncated(players, drawn, 0.1)
+        same = (near == drawn).all(0)
+        assert int(same.sum()) == 2
+        torch.testing.assert_close(near[:, ~same], drawn[:, ~same] / 10)
+        shares = []
+        for latents in (game.draw(0, range(4000)), game.truncated(players, game.draw(0, range(4000)), 1e-6)):
+            made = game.sample(players.eval(), None, latents).value[:, 1:4]
+            shares.append(made.mean(0))
+        # All rows are the mean row now, whose choices are still drawn by its probabilities.
+        assert (shares[1] > 0.05).all()
+
+
+@pytest.mark.parametrize(("field", "value"), [("codes", 4), ("noise", "uniform")])
+def test_latents_that_decide_no_choices_are_refused(field, value):
+    spec = DataSpec((6,), spans=(Span("tanh", 1), Span("softmax", 3), Span("softmax", 2)))
+    with pytest.raises(RequestError, match=f"game.{field} = {value}: normal numbers decide"):
+        Latent(network=Tabular(), latent=9, **{field: value}).players(spec)
+    assert Latent(network=Mlp(), latent=9, **{field: value}).players(DataSpec((6,)))

@@ -167,3 +167,11 @@ def orthogonal(matrices: Float[Tensor, "k n m"]) -> Float[Tensor, "k n m"]:
         turn = torch.baddbmm(gram, gram, gram, beta=-4.775, alpha=2.0315)
         wide = torch.baddbmm(wide, turn, wide, beta=3.4445)
     return wide.mT if tall else wide
+
+
+def lay_out(optimiser: torch.optim.Optimizer) -> None:
+    """Brings what was loaded of each weight into the weight's own layout: fused optimisers walk through both as one."""
+    for weight, kept in optimiser.state.items():
+        for what, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                kept[what] = torch.empty_like(weight, dtype=value.dtype).copy_(value)

@@ -79,10 +79,10 @@ def taught(material: Material, labelled: "Labelled") -> np.ndarray | None:
 
 
 def take(material: Material, rows: np.ndarray, most: int) -> Specimens:
-    """At most so many items of a split, spread evenly over it, with their attributes."""
+    """At most so many items of a split, as the task would best make them, spread evenly, with their attributes."""
     rows = spread(rows, most)
     given = None if material.data.given is None else material.data.given[rows]
-    return Specimens(material.data.items[rows], material.columns(rows), given)
+    return Specimens(material.task.wanted(material.data.items[rows]), material.columns(rows), given)
 
 
 def spread(rows: np.ndarray, most: int) -> np.ndarray:

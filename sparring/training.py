@@ -19,6 +19,7 @@ from sparring.data.reader import Batches, Chances
 from sparring.errors import Divergence
 from sparring.games import Game, Play, Turn
 from sparring.leaks import refuse_engine
+from sparring.optimisers import lay_out
 from sparring.plan import Plan
 from sparring.processes import average_over_processes, means_over_processes, parts
 from sparring.randomness import Noise, derive, seed_torch
@@ -306,16 +307,8 @@ class Engine:
                 number, _, what = key.partition(".")
                 held.setdefault(int(number), {})[what] = value
             optimiser.load_state_dict({"state": held, "param_groups": optimiser.state_dict()["param_groups"]})
-            for weight, kept in optimiser.state.items():
-                kept.update({what: _laid_out(value, weight) for what, value in kept.items()})
+            lay_out(optimiser)
         self.step_number, self.images, self.position = (counters[k] for k in ("step", "images", "position"))
-
-
-def _laid_out(value: Any, weight: Tensor) -> Any:
-    """An optimiser's memory of a weight in the weight's own layout: fused ones walk through both side by side."""
-    if not isinstance(value, Tensor) or value.shape != weight.shape or value.stride() == weight.stride():
-        return value
-    return torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _not_finite(terms: Terms, turn: Turn, step: int) -> str:

@@ -324,17 +324,14 @@ def as_pictures(items: np.ndarray, path: str) -> tuple[np.ndarray, Notes]:
         raise DataError(f"'{path}': pictures have 1 to 4 channels on the last axis, not {items.shape}")
     if items.dtype.kind == "f":
         refuse_holes(items, path)
-    low, high = float(items.min()), float(items.max())
-    if items.dtype.kind == "b":
-        return items.astype(np.uint8) * np.uint8(255), (*notes, "true and false became 255 and 0")
-    if items.dtype.kind in "iu" and (low, high) == (0, 1):
-        # As levels of 255 they would all be black.
-        return items.astype(np.uint8) * np.uint8(255), (*notes, "0 and 1 became 0 and 255")
+    low, high, kind = float(items.min()), float(items.max()), items.dtype.kind
+    if kind == "b" or (kind in "iu" and (low, high) == (0, 1)):
+        said = "true and false became 255 and 0" if kind == "b" else "0 and 1 became 0 and 255"
+        return items.astype(np.uint8) * np.uint8(255), (*notes, said)
     if items.dtype in (np.uint8, np.uint16) and items.dtype.isnative:
-        if items.dtype == np.uint16 and 0 < high < 256:
-            notes += (f"uint16 up to {high:g} of 65535 is nearly black: of 8 bits it is uint8",)
-        return items, notes
-    if items.dtype.kind in "iu" or (high > 1 and low >= 0 and (items == np.rint(items)).all()):
+        dark = items.dtype == np.uint16 and 0 < high < 256
+        return items, notes + ((f"uint16 up to {high:g} of 65535 is nearly black: of 8 bits it is uint8",) * dark)
+    if kind in "iu" or (high > 1 and low >= 0 and (items == np.rint(items)).all()):
         return _whole(items, low, high, path), (*notes, f"{items.dtype} became {'uint8' if high < 256 else 'uint16'}")
     if low < -1 or high > 1:
         raise DataError(
@@ -348,7 +345,5 @@ def as_pictures(items: np.ndarray, path: str) -> tuple[np.ndarray, Notes]:
 
 def _whole(items: np.ndarray, low: float, high: float, path: str) -> np.ndarray:
     if low < 0 or high > 65535:
-        raise DataError(
-            f"'{path}': whole numbers of pictures are in 0..255 or 0..65535, not in {low:g}..{high:g}; scale them"
-        )
+        raise DataError(f"'{path}': whole numbers are in 0..255 or 0..65535, not in {low:g}..{high:g}; scale them")
     return items.astype(np.uint8 if high < 256 else np.uint16)

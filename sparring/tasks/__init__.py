@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from sparring.baselines import Baseline
+from sparring.data import Decoded
 from sparring.games import Game
 from sparring.metrics import Metric
 from sparring.part import Part
@@ -50,3 +51,7 @@ class Task(Part):
     @abstractmethod
     def batch(self, data: Batch) -> Batch:
         """What the game plays with, given encoded items."""
+
+    def wanted(self, items: Decoded) -> Decoded:
+        """What the task would best make of decoded items of the data, which its numbers are held against."""
+        return items

@@ -1,9 +1,11 @@
 """Colorization: colour for grey pictures; and decolorization, its inverse."""
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from sparring.data import Decoded
 from sparring.degradations import LUMA, grey
 from sparring.errors import RequestError
 from sparring.games import Game
@@ -61,6 +63,10 @@ class Decolorization(Restoration):
 
     def finish(self, made: Tensor, given: Tensor) -> Tensor:
         return made
+
+    def wanted(self, items: Decoded) -> Decoded:
+        luma = np.rint(np.asarray(items, np.float64) @ np.array(LUMA))
+        return np.repeat(luma[..., None], 3, axis=3).astype(items.dtype)
 
 
 def _needs_colour(task: Restoration, data: DataSpec) -> None:

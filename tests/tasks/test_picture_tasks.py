@@ -41,6 +41,16 @@ def test_a_batch_has_the_shapes_that_the_networks_are_told(name):
 
 
 @pytest.mark.parametrize("name", RESTORATIONS)
+def test_numbers_are_held_against_what_the_networks_are_taught(name):
+    task, read = Task.find(name)(), reader()
+    target = task.batch(read.at(np.arange(6))).target
+    taught = read.modality.decode(target.expand(-1, 3, -1, -1)).astype(int)
+    wanted = task.wanted(read.items)
+    assert wanted.dtype == np.uint8
+    assert np.abs(wanted.astype(int) - taught).max() <= 1
+
+
+@pytest.mark.parametrize("name", RESTORATIONS)
 def test_an_example_depends_on_its_position_alone(name):
     task = Task.find(name)()
     whole = task.batch(reader().batch(0, slice(0, 6)))

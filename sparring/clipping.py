@@ -12,13 +12,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sparring.dense_clipping import UNWATCHED, dense_layers, dense_sum, refuse_broken_rounds
 from sparring.errors import RequestError
 from sparring.privacy import opacus
-from sparring.randomness import stream
+from sparring.randomness import hidden
 
 
 @contextmanager
@@ -90,11 +91,12 @@ def clipped_sum(each: Sequence[Tensor], clip: float) -> list[Tensor]:
 
 
 def noised(sums: Sequence[Tensor], deviation: float, key: tuple[int | str, ...]) -> list[Tensor]:
-    """Sums with Gaussian noise of this standard deviation, drawn by position."""
+    """Sums with Gaussian noise of this standard deviation, drawn by position, of which a secret is part."""
     found = []
     for number, total in enumerate(sums):
-        drawn = torch.randn(total.shape, generator=stream(*key, "private noise", number), dtype=torch.float64)
-        found.append(total + (drawn * deviation).to(total))
+        source = np.random.Generator(np.random.Philox(key=hidden(*key, "private noise", number)))
+        drawn = source.standard_normal(total.shape, np.float64 if total.dtype == torch.float64 else np.float32)
+        found.append(total + torch.from_numpy(drawn * deviation).to(total))
     return found
 
 

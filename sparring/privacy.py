@@ -16,7 +16,7 @@ from pydantic import Field
 from sparring.errors import MissingExtra, RequestError, RunError
 from sparring.files import write_atomic
 from sparring.part import Part
-from sparring.randomness import derive
+from sparring.randomness import hidden
 
 CODEC_DELTA = 0.1
 """Share of delta that the codec's thresholds may use."""
@@ -163,5 +163,5 @@ def keep_secret(folder: Path, key: int) -> None:
 
 
 def secret_seed(key: int, seed: int) -> int:
-    """The seed of everything random in a private run."""
-    return derive(key, "private", seed)
+    """The seed of everything random in a private run, as long as the secret."""
+    return hidden(key, "private", seed)

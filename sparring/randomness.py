@@ -19,9 +19,20 @@ from torch import Tensor
 
 def derive(*key: SupportsIndex | str) -> int:
     """A 63-bit seed from a position, the same on every machine and for every type of integer."""
+    return _hashed(key, 8) >> 1
+
+
+def hidden(*key: SupportsIndex | str) -> int:
+    """A 128-bit key of a Philox generator from a position, for draws that keep a secret which is part of it.
+
+    A seed of :func:`derive` can be found by trying, and torch's generator keeps 32 bits of it.
+    """
+    return _hashed(key, 16)
+
+
+def _hashed(key: tuple[SupportsIndex | str, ...], size: int) -> int:
     plain = tuple(part if isinstance(part, str) else index(part) for part in key)
-    digest = hashlib.blake2b(repr(plain).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
+    return int.from_bytes(hashlib.blake2b(repr(plain).encode(), digest_size=size).digest(), "little")
 
 
 def seeds(numbers: np.ndarray, *key: SupportsIndex | str) -> np.ndarray:

@@ -11,7 +11,7 @@ from sparring.games.latent import Latent
 from sparring.losses import Hinge, NonSaturating
 from sparring.networks.mlp import Mlp
 from sparring.networks.tabular import Tabular
-from sparring.randomness import Noise
+from sparring.randomness import Noise, derive
 from sparring.types import Batch, DataSpec
 
 COUNT = 7
@@ -211,6 +211,22 @@ def test_noise_has_its_deviation_and_is_drawn_by_position():
     assert abs(float(np.corrcoef(first, second)[0, 1])) < 0.03
     assert torch.equal(first, noised(sums, 2.5, (1, 2, 3))[0])
     assert not torch.equal(first, noised(sums, 2.5, (1, 3, 3))[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_noised_sums_keep_their_type(dtype):
+    (found,) = noised([torch.zeros(2, 3, dtype=dtype)], 1.5, (4,))
+    assert (found.dtype, found.shape) == (dtype, (2, 3))
+
+
+def test_noise_of_a_step_has_more_than_the_32_bits_that_torch_keeps_of_a_seed():
+    met = {}
+    for step in range(2**19):
+        other = met.setdefault(derive(step, "private noise", 0) & 0xFFFFFFFF, step)
+        if other != step:
+            break
+    sums = [torch.zeros(8)]
+    assert not torch.equal(noised(sums, 1.0, (step,))[0], noised(sums, 1.0, (other,))[0])
 
 
 def test_a_layer_that_cannot_be_watched_is_refused():

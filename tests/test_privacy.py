@@ -62,6 +62,7 @@ def test_a_secret_is_drawn_once_kept_and_drawn_anew_where_asked(tmp_path):
     assert secret(tmp_path) == 5
     assert (tmp_path / "private.key").stat().st_mode & 0o077 == 0
     assert secret_seed(5, 0) != secret_seed(6, 0)
+    assert max(secret_seed(5, seed) for seed in range(20)).bit_length() > 120
     assert secret(None) != secret(None)
 
 

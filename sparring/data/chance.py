@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sparring.modalities.frames import TableItems
 from sparring.modalities.table import Table
-from sparring.randomness import derive
+from sparring.randomness import hidden
 from sparring.types import Batch
 
 
@@ -43,7 +43,7 @@ class ChanceReader:
 
     def chosen(self, position: int, rate: float) -> np.ndarray:
         """Which of the split's rows :meth:`drawn` gives, ascending."""
-        source = np.random.Generator(np.random.Philox(key=derive(self.seed, "chance", position)))
+        source = np.random.Generator(np.random.Philox(key=hidden(self.seed, "chance", position)))
         return np.flatnonzero(source.random(len(self.rows)) < rate)
 
     def _expanded(self, chosen: np.ndarray) -> Tensor:

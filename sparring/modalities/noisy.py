@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparring.randomness import derive
+from sparring.randomness import hidden
 
 _EXPONENTS = range(-20, 41)
 """Numbers below 2^-20 count as 0, and from 2^40 on as 2^40."""
@@ -34,7 +34,7 @@ class Questions:
 
     def noise(self, count: int, name: str) -> np.ndarray:
         """Draws of the two-sided geometric distribution, ``(count,)`` int64."""
-        source = np.random.Generator(np.random.Philox(key=derive(self.seed, "noisy", name)))
+        source = np.random.Generator(np.random.Philox(key=hidden(self.seed, "noisy", name)))
         ends = source.geometric(-math.expm1(-self.epsilon), (2, count))
         return ends[0] - ends[1]
 

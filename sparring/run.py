@@ -29,7 +29,7 @@ LOGS = ("log", "timing", "metrics")
 Restored = tuple[dict[str, Tensor], dict[str, Any], list[str]] | None
 """Tensors and counters of a checkpoint, and what was found damaged on the way to it; None where there is none."""
 
-_KEPT_DATA = re.compile(r"[0-9a-f]{16}\.np[yz]")
+_KEPT_DATA = re.compile(r"[0-9a-f]{16}\.(np[yz]|parquet)")
 _SPARE_BYTES = 2**20
 
 

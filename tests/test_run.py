@@ -139,6 +139,17 @@ def test_an_interrupted_removal_of_a_run_is_seen_as_one(tmp_path, proposal, monk
     assert [p.name for p in run.folder.iterdir()] == ["lock"]
 
 
+def test_data_that_were_given_in_memory_go_with_their_run_but_for_those_of_the_next(tmp_path):
+    run = Run(tmp_path)
+    run.data.mkdir()
+    known = [f"{digit * 16}.{ending}" for digit, ending in zip("0af", ("npy", "npz", "parquet"), strict=True)]
+    next_one, mine = "1" * 16 + ".parquet", "rows.parquet"
+    for name in (*known, next_one, mine):
+        (run.data / name).touch()
+    run.clear(keep=run.data / next_one)
+    assert {path.name for path in run.data.iterdir()} == {next_one, mine}
+
+
 def test_what_is_no_runs_is_neither_removed_nor_written_into(tmp_path, proposal):
     mine = {"log.jsonl": "mine\n", "notes.jsonl": "{}\n", ".hidden-0123abcd": "x", "data/picture.npy": "x"}
     for name, text in mine.items():

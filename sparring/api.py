@@ -27,7 +27,6 @@ from sparring.learning import steps as play
 from sparring.limits import Limits
 from sparring.metrics import Metric
 from sparring.model import Model, load
-from sparring.privacy import secret
 from sparring.processes import is_first
 from sparring.proposal import propose
 from sparring.record import Record
@@ -92,9 +91,7 @@ def train(  # noqa: PLR0913
     refuse_run_in_the_way(Run(folder), resume=resume, overwrite=overwrite)
     if proposing.get("private"):
         refuse_selection(until)
-        if overwrite:
-            secret(Run(folder).data, fresh=True)
-    proposal = propose(data, store=Run(folder).data, **proposing)
+    proposal = propose(data, store=Run(folder).data, overwrite=overwrite, **proposing)
     records = play(
         proposal.experiment,
         folder,

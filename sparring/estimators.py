@@ -11,8 +11,11 @@ import numpy as np
 
 from sparring.api import train
 from sparring.errors import RequestError
+from sparring.learning import refuse_run_in_the_way
 from sparring.modalities.frames import Frame, pandas
 from sparring.model import Model, load
+from sparring.privacy import secret
+from sparring.run import Run
 
 
 class TableGAN:
@@ -93,7 +96,8 @@ class TableGAN:
             out = Path(folder) / "run"
         else:
             out = Path(self.out)
-        source = self._source(data, out / "data")
+        refuse_run_in_the_way(Run(out), resume=False, overwrite=self.overwrite)
+        source = self._source(data, out / "data", secret(None) if self.private else None)
         kinds = {**source.kinds, **dict.fromkeys(discrete, "categorical")}
         source = source.but(kinds=kinds, rules=(*source.rules, *rules))
         # The exact number of private rows must not show in the length.
@@ -116,11 +120,11 @@ class TableGAN:
         return self
 
     @staticmethod
-    def _source(data: Any, folder: Path) -> Any:
+    def _source(data: Any, folder: Path, key: int | None) -> Any:
         from sparring.data.opening import open_data
         from sparring.data.tables import Tables, store_frame
 
-        source = open_data(str(data)) if isinstance(data, str | Path) else store_frame(data, folder)
+        source = open_data(str(data)) if isinstance(data, str | Path) else store_frame(data, folder, key)
         if not isinstance(source, Tables):
             raise RequestError(f"'{data}' is no table; give a frame, or a .csv, .tsv or .parquet file")
         return source

@@ -1,7 +1,7 @@
 """Experiment: everything needed to run again, and the material that it works on."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -173,6 +173,7 @@ class Material:
         encoded: encoded attributes of every item, ``(n, k)``, or None.
         task: the task, which says what can be asked for.
         given: the codec of what items are made from, where the data hold that.
+        secret: what the noise of a private codec was drawn from, and that of learning will be.
     """
 
     data: Dataset
@@ -182,6 +183,7 @@ class Material:
     encoded: Tensor | None
     task: Task
     given: Modality | None = None
+    secret: int | None = field(default=None, repr=False)
 
     @property
     def spec(self) -> DataSpec:
@@ -240,9 +242,11 @@ def private_codec(data: Dataset, privacy: Privacy, seed: int, select_share: floa
     return fit_privately(TableItems(learned, data.items.kinds, data.items.rules), privacy, seed)
 
 
-def gather_privately(task: Task, data: Dataset, codec: Modality, select_share: float = SELECT) -> Material:
-    """As :func:`gather`, with splits that keep what privacy promises, and a :func:`private_codec`."""
-    return Material(data, split_by_row(data, select_share), codec, None, None, task)
+def gather_privately(
+    task: Task, data: Dataset, codec: Modality, select_share: float = SELECT, *, secret: int | None = None
+) -> Material:
+    """As :func:`gather`, with splits that keep what privacy promises, a :func:`private_codec` and its secret."""
+    return Material(data, split_by_row(data, select_share), codec, None, None, task, secret=secret)
 
 
 def gather_again(experiment: Experiment, codec: Modality) -> Material:

@@ -22,7 +22,7 @@ from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring
 from sparring.memory import told_when_it_runs_out
 from sparring.modalities.conditions import ConditionTable
-from sparring.privacy import keep_secret, secret, secret_seed
+from sparring.privacy import is_kept, keep_secret, secret, secret_seed
 from sparring.processes import end_with_parent, is_first
 from sparring.provenance import provenance
 from sparring.run import Run
@@ -48,7 +48,7 @@ def steps(  # noqa: PLR0913
         limits: when to stop.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         resume: go on where the run in ``out`` stopped; start where there is none.
-        overwrite: remove the run that is in ``out``.
+        overwrite: remove the run that is in ``out``; a private one gets another secret.
         material: what the experiment works on, where it has been read already.
 
     Raises:
@@ -62,7 +62,7 @@ def steps(  # noqa: PLR0913
         limits, run = limits or Limits(), Run(out)
         if experiment.training.privacy is not None:
             refuse_selection(limits.until)
-        material = material or _gathered(experiment, run)
+        material = material or _gathered(experiment, run, overwrite=overwrite)
         _refuse_place(run, experiment)
         if limits.until is not None:
             Measuring(run, experiment, material).refuse(Bound.parse(limits.until))
@@ -103,13 +103,14 @@ def _refuse_place(run: Run, experiment: Experiment) -> None:
         )
 
 
-def _gathered(experiment: Experiment, run: Run) -> Material:
+def _gathered(experiment: Experiment, run: Run, *, overwrite: bool) -> Material:
     """What the experiment works on, read; where it is private, with the secret of the run."""
     privacy, read = experiment.training.privacy, experiment.data.load()
     if privacy is None:
         return gather(experiment.task, read, select_share=experiment.select)
-    codec = private_codec(read, privacy, secret_seed(secret(run.data), experiment.seed), experiment.select)
-    return gather_privately(experiment.task, read, codec, experiment.select)
+    key = secret(None if overwrite else run.data)
+    codec = private_codec(read, privacy, secret_seed(key, experiment.seed), experiment.select)
+    return gather_privately(experiment.task, read, codec, experiment.select, secret=key)
 
 
 def choose_device(name: str) -> torch.device:
@@ -176,16 +177,28 @@ def _begin(run: Run, experiment: Experiment, material: Material, *, resume: bool
         _refuse_another(run, described, run.read(run.data / SPLITS) if private else None)
         _refuse_other_labels(run, material)
         return
+    if private and run.exists():
+        _refuse_old_secret(run, material)
+    if material.secret is not None:
+        # First of all, so that whatever interrupts this, no two runs have one secret.
+        keep_secret(run.data, material.secret)
     if overwrite:
-        path, key = getattr(experiment.data, "path", None), secret(run.data) if private else None
+        path = getattr(experiment.data, "path", None)
         run.clear(keep=None if path is None else Path(path))
-        if key is not None:
-            keep_secret(run.data, key)
     if private:
         # Counts and hashes tell of rows: they stay with the data.
         run.write(run.data / SPLITS, described["splits"])
     keep_codec(run, material)
     run.write(run.experiment, told | provenance())
+
+
+def _refuse_old_secret(run: Run, material: Material) -> None:
+    """Refuses noise from the secret of a run that is removed: noise that is drawn twice can be taken away."""
+    if material.secret is None or is_kept(run.data, material.secret):
+        raise RequestError(
+            f"{run.folder} holds a private run, and what was proposed has its secret, which is not used twice; "
+            "give propose(overwrite=True)"
+        )
 
 
 def _told_splits(experiment: Experiment, material: Material) -> dict[str, Any]:

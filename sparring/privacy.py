@@ -125,14 +125,13 @@ def opacus() -> Any:
     return package
 
 
-def secret(folder: Path | None, *, fresh: bool = False) -> int:
+def secret(folder: Path | None) -> int:
     """The number that all noise of a private run is drawn from, kept beside its data; drawn by the system once.
 
     Who knows it can take the noise away again: it is no seed, and belongs to what is not given away.
 
     Args:
         folder: of the run's data; None: drawn and not kept.
-        fresh: whether one that is there is replaced.
 
     Raises:
         RunError: the file is damaged.
@@ -140,7 +139,7 @@ def secret(folder: Path | None, *, fresh: bool = False) -> int:
     if folder is None:
         return secrets.randbits(128)
     path = Path(folder) / _KEY
-    if path.is_file() and not fresh:
+    if path.is_file():
         try:
             return int(path.read_text("ascii"), 16)
         except (OSError, ValueError):
@@ -148,10 +147,7 @@ def secret(folder: Path | None, *, fresh: bool = False) -> int:
                 f"{path} is damaged, and the private run cannot go on; begin anew with --overwrite"
             ) from None
     drawn = secrets.randbits(128)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomic(path) as aside:
-        aside.write_text(f"{drawn:032x}", "ascii")
-        aside.chmod(0o600)
+    keep_secret(folder, drawn)
     return drawn
 
 
@@ -160,6 +156,12 @@ def keep_secret(folder: Path, key: int) -> None:
     with write_atomic(Path(folder) / _KEY) as aside:
         aside.write_text(f"{key:032x}", "ascii")
         aside.chmod(0o600)
+
+
+def is_kept(folder: Path, key: int) -> bool:
+    """Whether a secret is the one that :func:`secret` finds."""
+    path = Path(folder) / _KEY
+    return path.is_file() and path.read_bytes() == f"{key:032x}".encode("ascii")
 
 
 def secret_seed(key: int, seed: int) -> int:

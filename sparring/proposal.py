@@ -38,6 +38,7 @@ def propose(  # noqa: PLR0913
     *,
     labels: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
     store: Path | None = None,
+    overwrite: bool = False,
     task: str = "generation",
     modality: str | None = None,
     recipe: str | None = None,
@@ -64,6 +65,7 @@ def propose(  # noqa: PLR0913
             ``(n, h, w[, c])`` or a list of pictures.
         labels: of in-memory data: one per item, or one sequence per attribute.
         store: where in-memory data are kept, so that the run can go on from its folder; needed for those alone.
+        overwrite: whether a private run beside ``store`` will be removed: its secret is not used twice.
         task: the task's name.
         modality: how arrays are to be read, where that is ambiguous.
         recipe: the recipe's name; the default is chosen by the data.
@@ -93,7 +95,8 @@ def propose(  # noqa: PLR0913
         raise RequestError(choices(task, "task", list(known)))
     cutting = {"window": window, "stride": stride, "sequence_key": sequence_key, "sequence_index": sequence_index}
     cutting = {name: value for name, value in cutting.items() if value is not None}
-    source = _source(data, labels, store, modality=modality, size=size, label_pattern=label_pattern, **cutting)
+    key = secret(None if overwrite else store) if private else None
+    source = _source(data, labels, store, key, modality=modality, size=size, label_pattern=label_pattern, **cutting)
     source = read_for(known[task].source, source, known[task].reading)
     source, settings = _settle_source(source, [*([f"data.direction={direction}"] if direction else []), *settings])
     privacy, settings = _privacy(private, epsilon, delta, settings)
@@ -102,8 +105,8 @@ def propose(  # noqa: PLR0913
             f"private training refuses --attributes {attributes[0]}: classes would be counted as they are"
         )
     read = source.load()
-    if privacy is not None:
-        return _privately(source, read, privacy, task, recipe, seed=seed, epochs=epochs, settings=settings, store=store)
+    if privacy is not None and key is not None:
+        return _privately(source, read, privacy, task, recipe, seed=seed, epochs=epochs, settings=settings, key=key)
     codec = Modality.find(read.modality).fit(read.items)
     there = [*read.attributes, *codec.askable()]
     wanted = () if unconditional else tuple(there if attributes is None else attributes)
@@ -175,12 +178,12 @@ def _privately(  # noqa: PLR0913
     seed: int,
     epochs: int | None,
     settings: Sequence[str],
-    store: Path | None,
+    key: int,
 ) -> Proposal:
     """An experiment on private rows, of which recipes know a noisy count alone."""
     share = _select_share(source, settings)
-    codec = private_codec(read, privacy, secret_seed(secret(store), seed), share)
-    material = gather_privately(Task.from_json({"part": task}), read, codec, share)
+    codec = private_codec(read, privacy, secret_seed(key, seed), share)
+    material = gather_privately(Task.from_json({"part": task}), read, codec, share, secret=key)
     spec, count = material.modality.spec(), material.modality.counted()
     facts = Facts(read.modality, spec.shape, count, (), choices_in(spec.spans), task)
     played, training = recipes.find(recipe or "private")(facts)
@@ -194,7 +197,7 @@ def _privately(  # noqa: PLR0913
     return Proposal(experiment, material)
 
 
-def _source(data: Any, labels: Any, store: Path | None, **reading: Any) -> DataSource:
+def _source(data: Any, labels: Any, store: Path | None, key: int | None, **reading: Any) -> DataSource:
     if isinstance(data, DataSource):
         return data
     if isinstance(data, str | Path):
@@ -202,7 +205,7 @@ def _source(data: Any, labels: Any, store: Path | None, **reading: Any) -> DataS
     if store is None:
         raise RequestError("data in memory need a folder in which the run keeps them; give out=")
     framed = hasattr(data, "dtypes") and hasattr(data, "columns")
-    kept = store_frame(data, store) if framed else store_arrays(data, store, labels)
+    kept = store_frame(data, store, key) if framed else store_arrays(data, store, labels)
     return open_data(kept.path, **reading)
 
 

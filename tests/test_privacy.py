@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from sparring.errors import MissingExtra, RequestError, RunError
-from sparring.privacy import CODEC_DELTA, Account, Privacy, account, keep_secret, opacus, secret, secret_seed
+from sparring.privacy import CODEC_DELTA, Account, Privacy, account, is_kept, keep_secret, opacus, secret, secret_seed
 
 
 def test_epsilon_is_that_of_the_accountant_of_opacus_step_by_step():
@@ -54,10 +54,11 @@ def test_without_opacus_one_line_says_what_to_install(monkeypatch):
         opacus()
 
 
-def test_a_secret_is_drawn_once_kept_and_drawn_anew_where_asked(tmp_path):
+def test_a_secret_is_drawn_once_and_kept(tmp_path):
     key = secret(tmp_path)
     assert secret(tmp_path) == key
-    assert secret(tmp_path, fresh=True) != key
+    assert is_kept(tmp_path, key)
+    assert not is_kept(tmp_path, key ^ 1)
     keep_secret(tmp_path, 5)
     assert secret(tmp_path) == 5
     assert (tmp_path / "private.key").stat().st_mode & 0o077 == 0

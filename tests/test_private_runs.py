@@ -11,8 +11,10 @@ from torch import nn
 
 import sparring
 from sparring.data.chance import ChanceReader
+from sparring.data.tables import store_frame
 from sparring.display import beginning
 from sparring.errors import RequestError, RunError
+from sparring.estimators import TableGAN
 from sparring.experiment import split_by_row
 from sparring.leaks import refuse_engine
 from sparring.learning import steps as play
@@ -85,6 +87,51 @@ def test_another_secret_with_the_same_seed_draws_other_noise(csv, tmp_path):
     old = (tmp_path / "a" / "data" / "private.key").read_text()
     sparring.train(csv, out=tmp_path / "a", steps=2, overwrite=True, **ASKED)
     assert (tmp_path / "a" / "data" / "private.key").read_text() != old, "noise that is drawn twice can be taken away"
+
+
+def key_of(run):
+    return (run / "data" / "private.key").read_text()
+
+
+def test_a_request_that_is_refused_leaves_the_old_run_its_secret(csv, tmp_path):
+    run = tmp_path / "run"
+    trained(csv, run, steps=2)
+    old = key_of(run)
+    with pytest.raises(RequestError):
+        sparring.train(csv, out=run, steps=2, overwrite=True, **{**ASKED, "settings": ("penalties=r1",)})
+    with Run(run).lock(), pytest.raises(RunError):
+        sparring.train(csv, out=run, steps=2, overwrite=True, **ASKED)
+    assert key_of(run) == old
+    sparring.train(csv, out=run, steps=2, resume=True, **ASKED)
+
+
+def test_a_run_that_is_begun_anew_step_by_step_has_another_secret(csv, tmp_path):
+    run = tmp_path / "run"
+    trained(csv, run, steps=2)
+    old, again = key_of(run), propose(str(csv), store=run / "data", **ASKED)
+    with pytest.raises(RequestError, match=r"has its secret, which is not used twice; give propose\(overwrite=True\)"):
+        list(play(again.experiment, run, limits=Limits(steps=2), material=again.material, overwrite=True))
+    assert key_of(run) == old
+    list(play(again.experiment, run, limits=Limits(steps=2), overwrite=True))
+    other = key_of(run)
+    fresh = propose(str(csv), store=run / "data", overwrite=True, **ASKED)
+    list(play(fresh.experiment, run, limits=Limits(steps=2), material=fresh.material, overwrite=True))
+    assert len({old, other, key_of(run)}) == 3
+    list(play(fresh.experiment, run, limits=Limits(steps=2), resume=True))
+
+
+def test_what_is_told_of_rows_in_memory_says_nothing_of_them(tmp_path):
+    run, frame = tmp_path / "run", table()
+    plain = store_frame(frame, tmp_path).title()
+    trained(frame, run, steps=2)
+    assert plain not in (run / "experiment.json").read_text()
+    sparring.train(frame, out=run, steps=2, resume=True, **ASKED)
+    asked = {"epsilon": 20.0, "settings": SMALL, "out": tmp_path / "fitted"}
+    TableGAN(epochs=1, private=True, **asked).fit(frame)
+    assert plain not in (tmp_path / "fitted" / "experiment.json").read_text()
+    with pytest.raises(RequestError, match="holds a run already"):
+        TableGAN(epochs=1, private=True, **asked).fit(frame)
+    assert len(list((tmp_path / "fitted" / "data").glob("*.parquet"))) == 1
 
 
 def test_the_log_tells_what_is_spent_and_nothing_of_the_rows(csv, tmp_path):

@@ -21,6 +21,7 @@ from sparring.errors import DataError, MissingExtra, RequestError, choices
 from sparring.files import write_atomic
 from sparring.modalities.columns import Sort
 from sparring.modalities.frames import Frame, TableItems, nearly_numbers, pandas, typed
+from sparring.randomness import derive
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
@@ -97,14 +98,21 @@ def read_frame(path: str, separator: str | None, drop: Sequence[str]) -> tuple[F
     return frame, (*notes, *nearly_numbers(frame))
 
 
-def store_frame(frame: Frame, folder: Path) -> Tables:
-    """Keeps a frame in a folder, called after its content, so that a run can be gone on with."""
+def store_frame(frame: Frame, folder: Path, key: int | None = None) -> Tables:
+    """Keeps a frame in a folder, called after its content, so that a run can be gone on with.
+
+    Args:
+        frame: the table.
+        folder: where it is kept.
+        key: a secret of private rows: without it their name, which the experiment tells, says nothing of them.
+    """
     frame = frame.reset_index(drop=True)
     frame.columns = [str(name) for name in frame.columns]
     _refuse(frame, "the frame", in_file=False)
     frame = _measured(frame)
     digest = np.bitwise_xor.reduce(pandas().util.hash_pandas_object(_hashable(frame), index=True).to_numpy())
-    path = Path(folder) / f"{int(digest) ^ hash_of_names(frame):016x}.parquet"
+    content = int(digest) ^ hash_of_names(frame)
+    path = Path(folder) / f"{content if key is None else derive(key, 'name', content):016x}.parquet"
     if not path.is_file():
         try:
             with write_atomic(path) as aside:
@@ -118,8 +126,6 @@ def store_frame(frame: Frame, folder: Path) -> Tables:
 
 def hash_of_names(frame: Frame) -> int:
     """A number for the columns' names and types."""
-    from sparring.randomness import derive
-
     return derive(*(f"{name}:{dtype}" for name, dtype in frame.dtypes.items()))
 
 

@@ -172,6 +172,9 @@ def test_a_frame_in_memory_is_kept_by_its_content(tmp_path):
     assert first == again
     assert store_frame(frame.rename(columns={"weight": "mass"}), tmp_path) != first
     pd.testing.assert_frame_equal(first.load().items.frame, frame)
+    keyed = [store_frame(frame, tmp_path, key).path for key in (5, 5, 6)]
+    assert keyed[0] == keyed[1]
+    assert len({first.path, *keyed}) == 3
     with pytest.raises(DataError, match="cannot be kept"):
         store_frame(pd.DataFrame({"x": [1, "a", None], "y": [{}, [], 2]}), tmp_path)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from sparring.data import DataSource, Decoded
 from sparring.enlarged import Enlarged, enlarge
 from sparring.errors import RequestError, RunError
 from sparring.evaluation import Evaluation
+from sparring.experiment import Experiment
 from sparring.leaks import refuse_selection
 from sparring.learning import refuse_run_in_the_way
 from sparring.learning import steps as play
@@ -91,11 +93,12 @@ def train(  # noqa: PLR0913
     refuse_run_in_the_way(Run(folder), resume=resume, overwrite=overwrite)
     if proposing.get("private"):
         refuse_selection(until)
+    goes_on = resume and not overwrite and Run(folder).exists()
     proposal = propose(data, store=Run(folder).data, overwrite=overwrite, **proposing)
     records = play(
         proposal.experiment,
         folder,
-        limits=limits,
+        limits=limits if goes_on or proposing.get("epochs") is None else _within_epochs(limits, proposal.experiment),
         device=device,
         resume=resume,
         overwrite=overwrite,
@@ -114,6 +117,12 @@ def train(  # noqa: PLR0913
                 )
                 raise Interrupted(f"{done}; go on with --resume --out {folder}")
     return load(folder)
+
+
+def _within_epochs(limits: Limits, experiment: Experiment) -> Limits:
+    """Limits that end a fresh run after its epochs too: minutes alone would plan what fits into them."""
+    images = experiment.training.images
+    return replace(limits, images=images if limits.images is None else min(limits.images, images))
 
 
 @contextmanager

@@ -134,6 +134,19 @@ def test_what_is_told_of_rows_in_memory_says_nothing_of_them(tmp_path):
     assert len(list((tmp_path / "fitted" / "data").glob("*.parquet"))) == 1
 
 
+@pytest.mark.parametrize("private", [True, False])
+def test_epochs_end_a_run_before_its_minutes_do_and_minutes_before_its_epochs(csv, tmp_path, private):
+    def steps_of(name, **more):
+        asked = ASKED if private else {"settings": SMALL[:3]}
+        sparring.train(csv, out=tmp_path / name, **asked, **more)
+        return Run(tmp_path / name).records("log")[-1]["step"]
+
+    alone = steps_of("epochs", epochs=1)
+    assert alone < 15
+    assert steps_of("both", epochs=1, minutes=2) == alone
+    assert steps_of("few", epochs=1, steps=3) == 3
+
+
 def test_the_log_tells_what_is_spent_and_nothing_of_the_rows(csv, tmp_path):
     run = tmp_path / "run"
     trained(csv, run)

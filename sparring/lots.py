@@ -1,5 +1,6 @@
 """Lots for a model: labels are found, forms are checked, and held-back items are told from those that were learned."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,7 +17,11 @@ from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
 from sparring.randomness import derive
 
-_TRIES = 20
+_RAREST = 1000
+"""Rows of which one at least must be of a class that cannot be asked for."""
+_AT_ONCE = 2**16
+"""Rows of a round at most, for they are all held in memory."""
+_SPARE = 1.1
 _VALUES = 10
 
 
@@ -54,19 +59,26 @@ class ModelMaker:
 
         Raises:
             RequestError: the model was trained without labels.
-            DataError: hardly any row is of the class.
+            DataError: hardly any row is of the class, fewer than one of a thousand.
         """
         known = like.title in self.asked
         if not known and not like.is_table:
             raise RequestError(f"the model was trained without '{like.title}', so it cannot make items of a class")
-        found, tries = like.rows(np.zeros(0, np.int64)), 0
+        # A row's label is one value, though it may hold a sign that parts several.
+        condition = {like.title: [label] if like.is_table else label} if known else None
+        found, tries, drawn = like.rows(np.zeros(0, np.int64)), 0, 0
         while len(found) < count:
-            if tries == _TRIES:
-                raise DataError(f"the model makes hardly any rows of '{like.title}' = {label}: {len(found)} of {count}")
-            missing = (count - len(found)) * (1 if known else 4)
-            # A row's label is one value, though it may hold a sign that parts several.
-            condition = {like.title: [label] if like.is_table else label} if known else None
-            made, columns = self.model.sample_with_conditions(missing, seed=derive(seed, tries), condition=condition)
+            if drawn > _RAREST * (len(found) + 10):
+                raise DataError(
+                    f"the model makes hardly any rows of '{like.title}' = {label}: {len(found)} of {drawn:,}, and "
+                    f"{count} are wanted; train longer or give fewer"
+                )
+            # By how many of those drawn so far were of the class; nothing is known of that before the first round.
+            each = (1 if known else 4) if not tries else _SPARE * drawn / max(len(found), 1)
+            round_of = math.ceil((count - len(found)) * each)
+            round_of = min(round_of, _AT_ONCE) if like.is_table else round_of
+            made, columns = self.model.sample_with_conditions(round_of, seed=derive(seed, tries), condition=condition)
+            drawn += round_of
             if like.is_table:
                 lot = Lot.of_rows(made.dropna(subset=[like.title]), like.title)
             else:

@@ -17,6 +17,7 @@ from sparring.errors import DataError, RequestError
 from sparring.experiment import gather_again
 from sparring.learners.pictures import PicturesLearner
 from sparring.lot import Lot, extra, refuse_unfit
+from sparring.lots import ModelMaker
 from tests.lots import Line, Oracle, rows
 from tests.tables import planted
 
@@ -246,6 +247,36 @@ def test_labels_from_which_nothing_can_be_learned_are_refused():
     for labels, said in ((["a", "a"], "a single class"), (["a", "a", "b"], "one item"), (range(500), "500 classes")):
         with pytest.raises(DataError, match=said):
             refuse_unfit(Lot(np.zeros((len(labels), 2)), {"y": np.array(labels).astype(str)}, "y"))
+
+
+class Rare:
+    """A model that cannot be asked, whose rows are of the rare class by a chance."""
+
+    def __init__(self, share: float):
+        self.share, self.rounds = share, []
+
+    def sample_with_conditions(self, n, *, seed, condition):
+        assert condition is None
+        self.rounds.append(n)
+        label = np.where(np.random.default_rng(seed).random(n) < self.share, "rare", "common")
+        return pd.DataFrame({"kind": label}), {}
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.5, 300), (0.05, 300), (0.004, 300), (0.05, 5000)])
+def test_rows_of_a_rare_class_that_cannot_be_asked_for_are_drawn_by_how_often_they_come(share, count):
+    model, like = Rare(share), Lot.of_rows(pd.DataFrame({"kind": ["common", "rare"]}), "kind")
+    made = ModelMaker(model, ()).make(like, "rare", count, 0)
+    assert made.counts() == {"rare": count}
+    assert len(model.rounds) < 8
+    assert sum(model.rounds) < 2.5 * count / share
+    assert max(model.rounds) <= 2**16
+
+
+def test_a_class_that_hardly_ever_comes_is_given_up_in_one_line():
+    model, like = Rare(0.0), Lot.of_rows(pd.DataFrame({"kind": ["common", "rare"]}), "kind")
+    with pytest.raises(DataError, match=r"hardly any rows of 'kind' = rare: 0 of [\d,]+, and 30 are wanted; train longer"):
+        ModelMaker(model, ()).make(like, "rare", 30, 0)
+    assert sum(model.rounds) < 2**17
 
 
 def test_halves_and_thinned_lots_keep_the_shares_of_classes():

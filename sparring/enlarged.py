@@ -61,9 +61,9 @@ def augment(  # noqa: PLR0913
 
 
 def _renumbered(model: Trained, found: Augmented) -> Augmented:
-    """Generated rows with fresh identifiers, none of them twice; they stand behind the real ones."""
+    """Generated rows with fresh identifiers, none of them twice or a real row's; they stand behind the real ones."""
     real, made = (found.lot.rows(np.flatnonzero(found.generated == which)) for which in (False, True))
-    made = replace(made, items=model.modality.joined([made.items]))
+    made = replace(made, items=model.modality.joined([made.items], real.items))
     return replace(found, lot=real.joined(made))
 
 

@@ -139,6 +139,10 @@ def lot_of_data(model: Trained, data: Dataset, label: str | None = None) -> Lot:
         raise RequestError(f"the data are {data.modality}, and the model learned {model.modality.name}")
     items = data.items[np.arange(len(data))]
     if model.modality.described():
+        try:
+            items = model.modality.conformed(items)
+        except RequestError as error:
+            raise RequestError(f"{data.names[0].rpartition('#')[0]}: {error}") from None
         return lot_of(model, items, None, label)
     if not data.attributes:
         raise DataError("the data have no labels; class folders, labels.csv or a label pattern give some")

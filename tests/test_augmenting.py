@@ -202,6 +202,17 @@ def test_data_of_another_form_are_refused_in_one_line(table, digits, tmp_path, c
         sparring.load(digits).augment(np.zeros((4, 9, 9, 1), np.uint8), list("0011"))
 
 
+def test_real_rows_are_kept_as_they_are_or_refused_and_no_identifier_is_there_twice(table, tmp_path, capsys):
+    frame, out = pd.read_csv(table / "people.csv"), tmp_path / "more.csv"
+    frame.assign(start=[3.5, *frame["start"][1:]]).to_csv(tmp_path / "half.csv", index=False)
+    said = refused(capsys, table / "run", tmp_path / "half.csv", "-o", out, "--label", "group")
+    assert "half.csv: column 'start' holds 3.5 in row 0, which the model's int64 cannot hold" in said
+    real = frame.assign(id=np.arange(5600, 6200))
+    found = sparring.load(table / "run").augment(real, label="group")
+    assert found.lot.items["id"].is_unique
+    assert found.lot.items["id"].max() > 6200
+
+
 def test_an_output_that_is_there_or_lies_in_the_data_is_refused(table, tmp_path, capsys):
     run, data = table / "run", table / "people.csv"
     assert "is there already" in refused(capsys, run, data, "-o", data)
@@ -274,7 +285,9 @@ def test_rows_of_a_rare_class_that_cannot_be_asked_for_are_drawn_by_how_often_th
 
 def test_a_class_that_hardly_ever_comes_is_given_up_in_one_line():
     model, like = Rare(0.0), Lot.of_rows(pd.DataFrame({"kind": ["common", "rare"]}), "kind")
-    with pytest.raises(DataError, match=r"hardly any rows of 'kind' = rare: 0 of [\d,]+, and 30 are wanted; train longer"):
+    with pytest.raises(
+        DataError, match=r"hardly any rows of 'kind' = rare: 0 of [\d,]+, and 30 are wanted; train longer"
+    ):
         ModelMaker(model, ()).make(like, "rare", 30, 0)
     assert sum(model.rounds) < 2**17
 

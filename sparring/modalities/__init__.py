@@ -145,8 +145,13 @@ class Modality(Part):
         """Items learned from, counted with noise; 0 where nothing was learned privately."""
         return 0
 
-    def joined(self, parts: list[Any]) -> Any:
-        """Decoded items of several blocks as one."""
+    def joined(self, parts: list[Any], beside: Any = None) -> Any:
+        """Decoded items of several blocks as one.
+
+        Args:
+            parts: the blocks.
+            beside: items of a user's that they will stand beside, whose identifiers they do not repeat.
+        """
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     @classmethod

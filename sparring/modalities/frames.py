@@ -5,13 +5,14 @@ pandas is imported when a table is first met, for it comes with the extra ``tabl
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
 
-from sparring.errors import DataError, MissingExtra
+from sparring.errors import DataError, MissingExtra, RequestError
 
 Frame = Any
 """A :class:`pandas.DataFrame`."""
@@ -262,6 +263,47 @@ def numbers(column: Series) -> np.ndarray:
     else:
         found = np.array(column.to_numpy(np.float64, na_value=np.nan))
     found[missing] = np.nan
+    return found
+
+
+def exactly(frame: Frame, dtypes: Mapping[str, str]) -> Frame:
+    """The frame's columns of these names, in these types.
+
+    Raises:
+        RequestError: a value cannot be of its type, or would be another one in it.
+    """
+    found = {}
+    for name, dtype in dtypes.items():
+        column = frame[name].reset_index(drop=True)
+        try:
+            with np.errstate(invalid="ignore", over="ignore"):
+                found[name] = column.astype(dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            said = " ".join(str(error).split())[:120]
+            raise RequestError(
+                f"column '{name}' is of another type than the model's {dtype}: {said}; give what the model learned"
+            ) from None
+        changed = _changed(column, found[name])
+        if changed.any():
+            row = int(changed.argmax())
+            raise RequestError(
+                f"column '{name}' holds {column[row]} in row {row}, which the model's {dtype} cannot hold; change or "
+                "leave out such rows, or train on data that have them"
+            )
+    return pandas().DataFrame(found)
+
+
+def _changed(column: Series, cast: Series) -> np.ndarray:
+    """Where a cast lost a value or made another of it, ``(n,)`` bool; fewer digits of a broken number are none."""
+    known = ~nulls(column)
+    found = known & nulls(cast)
+    # Text is read as whole numbers exactly or not at all, but any of it is true.
+    if cast.dtype == column.dtype or not (
+        cast.dtype.kind == "b" or (cast.dtype.kind in "iu" and column.dtype.kind in "biuf")
+    ):
+        return found
+    rows = np.flatnonzero(known & ~found)
+    found[rows] = [a != b for a, b in zip(column.iloc[rows], cast.iloc[rows], strict=True)]
     return found
 
 

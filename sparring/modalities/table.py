@@ -19,7 +19,7 @@ from sparring.modalities.asking import Asking, Drawn, Nothing
 from sparring.modalities.columns import Asked, Coded, Column, fit_column
 from sparring.modalities.columns.identifier import Identifier
 from sparring.modalities.columns.number import Number
-from sparring.modalities.frames import Frame, TableItems, as_text, pandas, restored
+from sparring.modalities.frames import Frame, TableItems, as_text, exactly, pandas, restored
 from sparring.modalities.rules import Rule, parse
 from sparring.randomness import by_content, by_position, derive
 from sparring.types import DataSpec, Span
@@ -165,11 +165,12 @@ class Table(Modality):
                 frame = rule.mended(frame, draws, asked, columns)
         return frame
 
-    def joined(self, parts: list[Frame]) -> Frame:
+    def joined(self, parts: list[Frame], beside: Frame | None = None) -> Frame:
         frame = parts[0] if len(parts) == 1 else pandas().concat(parts, ignore_index=True)
         for column in self.columns:
             if isinstance(column, Identifier):
-                frame[column.title] = restored(column.fresh(0, len(frame)), column.dtype)
+                there = None if beside is None else beside[column.title]
+                frame[column.title] = restored(column.fresh(0, len(frame), there), column.dtype)
         return frame
 
     def requested(self, requests: Mapping[str, Any] | None) -> dict[str, Asked]:
@@ -263,11 +264,7 @@ class Table(Modality):
             )
         if unknown:
             raise RequestError(f"column '{unknown[0]}' is not one that the model learned; leave it out (data.drop)")
-        try:
-            return frame[titles].astype({column.title: column.dtype for column in self.columns})
-        except (TypeError, ValueError) as error:
-            said = " ".join(str(error).split())[:120]
-            raise RequestError(f"the table's columns are of other types than the model's: {said}") from None
+        return exactly(frame, {column.title: column.dtype for column in self.columns})
 
     def preview(self, items: Frame, path: Path) -> None:
         """How often each choice of each column is made, and beside each bar how often the data have it."""

@@ -11,7 +11,7 @@ from sparring.errors import DataError, RequestError, TrainingError
 from sparring.modalities import Modality
 from sparring.modalities.columns import sort_of
 from sparring.modalities.columns.category import MOST, Category
-from sparring.modalities.frames import TableItems, typed
+from sparring.modalities.frames import TableItems, exactly, typed
 from sparring.modalities.table import Table
 from tests.tables import every_kind, planted
 
@@ -48,6 +48,67 @@ def test_identifiers_count_on_from_the_largest(words, made):
     frame = pd.DataFrame({"name": words * 20, "x": np.arange(40) % 7})
     table = Table.fit(TableItems(frame, {"name": "identifier"}))
     assert table.decode(table.encode(frame))["name"].iloc[0] == made
+
+
+@pytest.mark.parametrize(
+    ("words", "there", "made"),
+    [
+        (["C007", "C010"], ["C900", "C011", "x"], "C901"),
+        (["C007", "C010"], ["C001", "C002", "C003"], "C011"),
+        ([5, 9], [3, 70, 2], 71),
+        ([5, 9], [None, 70, 2], 71),
+    ],
+)
+def test_identifiers_count_on_from_those_that_they_will_stand_beside(words, there, made):
+    table = Table.fit(TableItems(pd.DataFrame({"name": words * 20, "x": np.arange(40) % 7}), {"name": "identifier"}))
+    beside = pd.DataFrame({"name": there, "x": 0})
+    found = table.joined([table.decode(torch.zeros(5, *table.spec().shape))], beside)["name"]
+    assert found.iloc[0] == made
+    assert found.is_unique
+
+
+def test_identifiers_of_a_shape_are_not_those_that_they_will_stand_beside():
+    words = [f"{a}{b}" for a in "abcdefghijklmnopqrstuvwxyz" for b in "vwxyz"]
+    table = Table.fit(TableItems(pd.DataFrame({"name": words, "x": np.arange(130) % 7}), {"name": "identifier"}))
+    found = table.joined([table.decode(torch.zeros(500, *table.spec().shape))], pd.DataFrame({"name": words}))["name"]
+    assert found.is_unique
+    assert not set(found) & set(words)
+    few = table.joined([table.decode(torch.zeros(700, *table.spec().shape))], pd.DataFrame({"name": words}))
+    assert len(few) == 700, "where there are not so many others, they repeat"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "said"),
+    [
+        (
+            [1.0, 3.5],
+            "int64",
+            "column 'x' holds 3.5 in row 1, which the model's int64 cannot hold; change or leave out",
+        ),
+        ([1, 300], "int8", "holds 300 in row 1"),
+        ([-1, 3], "uint8", "holds -1 in row 0"),
+        ([1.0, 1e30], "int64", r"holds 1e\+30 in row 1"),
+        ([1, 2], "bool", "holds 2 in row 1"),
+        (["False", "True"], "bool", "holds False in row 0"),
+        ([1.0, 1e300], "float32", r"holds 1e\+300 in row 1"),
+        ([1.0, None], "int64", "column 'x' is of another type than the model's int64"),
+        (["a", "b"], "float64", "column 'x' is of another type than the model's float64"),
+    ],
+)
+def test_a_value_that_would_be_another_one_in_the_models_type_is_refused(values, dtype, said):
+    with pytest.raises(RequestError, match=said):
+        exactly(pd.DataFrame({"x": values}), {"x": dtype})
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([1.0, 3.0], "int64"), ([1.0, None], "Int64"), ([0, 1], "bool"), ([1.25, None], "float32"), (["3", "4"], "int64")],
+)
+def test_what_a_type_can_hold_is_taken(values, dtype):
+    found = exactly(pd.DataFrame({"x": values}), {"x": dtype})["x"]
+    assert str(found.dtype) == dtype
+    assert found.isna().tolist() == [value is None for value in values]
+    assert [float(value) for value in found.dropna()] == [float(value) for value in values if value is not None]
 
 
 def test_identifiers_without_numbers_keep_their_shape():

@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -66,12 +67,33 @@ class Identifier(Column):
     def decode(self, coded: Coded, draws: np.ndarray) -> np.ndarray:
         return self.fresh(0, len(draws))
 
-    def fresh(self, start: int, count: int) -> np.ndarray:
-        """Identifiers of the rows ``start`` to ``start + count`` of a sample."""
+    def fresh(self, start: int, count: int, beside: Series | None = None) -> np.ndarray:
+        """Identifiers of the rows ``start`` to ``start + count`` of a sample.
+
+        Args:
+            start: number of the first row.
+            count: how many.
+            beside: a column of identifiers that they do not repeat, as far as there are others.
+        """
+        taken, counting = (set(), self) if beside is None else (set(beside[~nulls(beside)]), self._beyond(beside))
+        # So many candidates hold enough that are not taken, unless fewer texts have that shape.
+        every = (counting._one(start + row) for row in range(count + len(taken)))
         made = np.empty(count, object)
+        fresh = list(islice((one for one in every if one not in taken), count))
         for row in range(count):
-            made[row] = self._one(start + row)
+            made[row] = fresh[row] if row < len(fresh) else counting._one(start + row)
         return made
+
+    def _beyond(self, column: Series) -> Self:
+        """The same, counting on from the largest number of a column where that is larger."""
+        known = column[~nulls(column)]
+        if self.last is None or not len(known):
+            return self
+        if column.dtype.kind in "iuf":
+            return self.but(last=max(self.last, int(known.max())))
+        counted = re.compile(rf"{re.escape(self.before)}(\d{{1,15}}){re.escape(self.after)}")
+        found = [counted.fullmatch(str(word)) for word in known]
+        return self.but(last=max([self.last, *(int(match[1]) for match in found if match)]))
 
     def _one(self, number: int) -> int | str | None:
         if self.missing and self._source("missing", number).random() < self.missing:

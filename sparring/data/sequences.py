@@ -1,8 +1,4 @@
-"""Sequences: series in arrays and in long tables, whole or as windows that are cut from them.
-
-Windows overlap, so that they are split by time: a window belongs to a part of the split only where all of its steps do,
-and a gap is left between the parts. A model that gives training windows out again so gains nothing on the others.
-"""
+"""Sequences: series in arrays and in long tables, whole or as windows that are cut from them."""
 
 import os
 from collections.abc import Sequence
@@ -16,6 +12,7 @@ from pydantic import Field, field_validator
 from sparring.data import Dataset, DataSource, Fault
 from sparring.data.arrays import divided, read_arrays
 from sparring.data.images import digests
+from sparring.data.stretches import LEFT, Cut, uses_of
 from sparring.data.tables import read_frame
 from sparring.errors import DataError, RequestError, choices
 from sparring.modalities.frames import Frame, Series, nulls, numbers
@@ -25,15 +22,6 @@ from sparring.modalities.windows import Windows
 ENDINGS = (".csv", ".tsv", ".parquet", ".npy", ".npz")
 WINDOW = 24
 """Steps of a window where one long series is given and nothing is said."""
-_TRAIN, _SELECT, _REPORT, _LEFT = range(4)
-_SHARES = (0.75, 0.85)
-"""Where learning ends, and choosing, in a stretch of time."""
-_SEVERAL = 20
-"""Series from which on whole series are held back rather than stretches of each."""
-_FEWEST = 3
-"""Series of which whole ones can be held back."""
-_ROOM = 40
-"""Windows in a row that a stretch must have room for to be split by itself."""
 
 
 class Long(NamedTuple):
@@ -110,22 +98,39 @@ class Sequences(DataSource):
         names = {what: _unlike(name, long.titles) for what, name in names.items()}
         starts = long.firsts[:-1][series] + offsets
         windows = Windows(values, starts, window, long.titles, long.kinds, **names, scaling=self.scaling)
-        cut = bool((counts > 1).any())
-        uses = None
-        if cut and long.test is None:
-            uses, said = self._uses(lengths, series, offsets, window)
-            notes += said
+        test, said = self._tested(long, series, window)
+        notes += said
+        cut, prints, uses = bool((counts > 1).any()), digests(windows), None
+        if cut:
+            gap = window if self.gap is None else self.gap
+            cuts = Cut(lengths, long.names, series, offsets, window=window, stretches=self.stretches, gap=gap)
+            uses, said = uses_of(cuts, test)
+            notes += (*said, *_without_equals(uses, prints, test))
         return Dataset(
             items=windows,
             modality="series",
             names=[f"{long.names[s]}@{o}" if cut else long.names[s] for s, o in zip(series, offsets, strict=True)],
-            digests=digests(windows),
+            digests=prints,
             attributes={name: words[series] for name, words in long.attributes.items()},
-            test=None if long.test is None else long.test[series],
+            test=test,
             faults=tuple(Fault(long.names[s], f"{lengths[s]} steps are fewer than {window}") for s in short),
             notes=long.notes + notes,
             uses=uses,
         )
+
+    def _tested(self, long: Long, series: np.ndarray, window: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """Which windows are of an official test split, or None, with a note where none can be.
+
+        Raises:
+            DataError: there are no others.
+        """
+        test = None if long.test is None else long.test[series]
+        if test is None or not test.any():
+            short = test is not None and long.test is not None and long.test.any()
+            return None, (f"no series of the official test split has {window} steps: it is not kept",) if short else ()
+        if test.all():
+            raise DataError(f"'{self.path}': no series to learn from has {window} steps; cut fewer")
+        return test, ()
 
     def _window(self, lengths: np.ndarray) -> tuple[int, tuple[str, ...]]:
         """Steps of a window, and a note where nobody said it."""
@@ -140,34 +145,6 @@ class Sequences(DataSource):
             return int(lengths[0]), ()
         window = min(WINDOW, int(lengths[0]))
         return window, (f"windows of {window} steps were cut from one long series; --window sets others",)
-
-    def _uses(
-        self, lengths: np.ndarray, series: np.ndarray, offsets: np.ndarray, window: int
-    ) -> tuple[np.ndarray, tuple[str, ...]]:
-        """The use of each window, with notes: by whole series where there are many, else by time where that is long."""
-        if len(lengths) >= _SEVERAL:
-            # Every twentieth series to choose by, and two of twenty to report on.
-            place = (np.arange(len(lengths)) * 7) % 20
-            by_series = np.where(place == 0, _SELECT, np.where(place <= 2, _REPORT, _TRAIN))
-            return by_series[series], ()
-        found = np.full(len(series), _LEFT)
-        for number, length in enumerate(lengths.tolist()):
-            here = series == number
-            gap = window if self.gap is None else self.gap
-            found[here] = by_time(offsets[here], window, length, stretches=self.stretches, gap=gap)
-        if {_TRAIN, _SELECT, _REPORT} <= set(found.tolist()):
-            return found, ()
-        there = np.unique(series)
-        if len(there) < _FEWEST:
-            return np.full(len(series), _TRAIN), (
-                f"too short to hold a part back: all {len(series)} windows are learned",
-            )
-        whole = np.full(len(lengths), _TRAIN)
-        held = len(there) // 10 + 1
-        whole[there[-held:]], whole[there[-2 * held : -held]] = _REPORT, _SELECT
-        return whole[series], (
-            f"too short to hold a part of each back: {2 * held} of {len(there)} series are held back",
-        )
 
     def _whole(self, long: Long) -> np.ndarray:
         """The values without missing ones.
@@ -215,15 +192,21 @@ class Sequences(DataSource):
                 f"'{self.path}': an array {items.shape} may be one long series (t, c), then give --window N, or many "
                 "of one channel, then give (n, t, 1)"
             )
-        if items.ndim == 2:
-            items, attributes, test = items[None], {}, None
-        if items.ndim != 3:
+        if items.ndim not in (2, 3):
             raise DataError(f"'{self.path}': series are (n, t, c), or one long series (t, c), not {items.shape}")
-        count, steps, channels = items.shape
+        channels = items.shape[-1]
+        if items.ndim == 3:
+            count, steps = items.shape[:2]
+            firsts = np.arange(count + 1, dtype=np.int64) * steps
+        else:
+            # No window may reach over the seam between what is learned and the official test split.
+            seams = [] if test is None else (np.flatnonzero(np.diff(test)) + 1).tolist()
+            firsts = np.array([0, *seams, len(items)], np.int64)
+            count, attributes, test = len(firsts) - 1, {}, None if test is None else test[firsts[:-1]]
         values = np.ascontiguousarray(items).reshape(-1, channels)
         return Long(
             values,
-            np.arange(count + 1, dtype=np.int64) * steps,
+            firsts,
             [f"{place.name}#{row}" for row in range(count)],
             tuple(f"x{i + 1}" for i in range(channels)),
             (str(items.dtype.newbyteorder("=")),) * channels,
@@ -299,27 +282,15 @@ class Sequences(DataSource):
         return starts
 
 
-def by_time(offsets: np.ndarray, window: int, length: int, *, stretches: int, gap: int) -> np.ndarray:
-    """The use of each window of a series: 0 to learn from, 1 to choose by, 2 to report on, 3 left out.
-
-    Args:
-        offsets: first step of each window.
-        window: its steps.
-        length: steps of the series.
-        stretches: in how many it is cut, at most; each must have room for some windows of every use.
-        gap: steps between two parts that belong to none.
-    """
-    count = max(1, min(stretches, length // (_ROOM * window)))
-    edges = np.linspace(0, length, count + 1).astype(np.int64)
-    found = np.full(len(offsets), _LEFT)
-    for number, (low, high) in enumerate(pairwise(edges)):
-        cuts = [low, *(low + np.int64((high - low) * share) for share in _SHARES), high]
-        last = number == count - 1
-        for use in (_TRAIN, _SELECT, _REPORT):
-            begin = cuts[use] + (gap if use else 0)
-            end = cuts[use + 1] - (gap if use == _REPORT and not last else 0)
-            found[(offsets >= begin) & (offsets + window <= end)] = use
-    return found
+def _without_equals(uses: np.ndarray, prints: np.ndarray, test: np.ndarray | None) -> tuple[str, ...]:
+    """Leaves out windows that equal one of the official test split, unless most do; with a note."""
+    if test is None:
+        return ()
+    equal = ~test & np.isin(prints, prints[test])
+    if not equal.any() or 2 * equal.sum() > (~test).sum():
+        return ()
+    uses[equal] = LEFT
+    return (f"windows that equal one of the official test split, and are left out: {int(equal.sum()):,}",)
 
 
 def _unlike(name: str, titles: Sequence[str]) -> str:

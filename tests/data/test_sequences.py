@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from sparring.data.opening import open_data
-from sparring.data.sequences import Sequences, by_time
+from sparring.data.sequences import Sequences
 from sparring.data.tables import Tables
 from sparring.errors import DataError, RequestError
 from sparring.experiment import split
@@ -53,14 +53,6 @@ def test_no_step_stands_in_two_parts_of_the_split_and_a_gap_lies_between(path):
     # Four stretches of time, each with a part of its own to report on.
     report = np.array(sorted(parts["report"]))
     assert (np.diff(report) > 1).sum() == 3
-
-
-def test_one_stretch_holds_back_the_end_of_time():
-    uses = by_time(np.arange(991), 10, 1000, stretches=1, gap=0)
-    assert uses.tolist() == sorted(uses.tolist()) or set(uses) == {0, 1, 2, 3}
-    assert uses[:741].tolist() == [0] * 741
-    assert uses[-1] == 2
-    assert (uses == 3).sum() == 18
 
 
 def test_series_by_key_are_held_back_whole_where_there_are_many(tmp_path):
@@ -187,3 +179,80 @@ def test_missing_numbers_of_an_array_are_not_to_be_dropped_by_a_setting_that_it_
     np.save(tmp_path / "gaps.npy", values)
     with pytest.raises(DataError, match=r"data\.missing=fill draws lines between neighbours$"):
         Sequences(path=str(tmp_path / "gaps.npy")).load()
+
+
+def uneven(tmp_path, lengths, window=24, **asked):
+    frame = pd.DataFrame({
+        "who": np.repeat([f"p{i:02}" for i in range(len(lengths))], lengths),
+        "x": np.random.default_rng(0).normal(size=sum(lengths)),
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "uneven.csv", index=False)
+    return Sequences(path=str(tmp_path / "uneven.csv"), window=window, sequence_key="who", **asked).load()
+
+
+def used(data):
+    """The names of the series that have windows of each use."""
+    owners = np.array([name.split("@")[0].split("#")[1] for name in data.names])
+    return [set(owners[data.uses == use].tolist()) for use in range(4)]
+
+
+def test_series_that_are_too_short_to_hold_a_part_back_are_learned_whole_and_named(tmp_path):
+    data = uneven(tmp_path, [2000, 40, 200, 120, 30, 60])
+    train, select, report, left = used(data)
+    assert train == {f"p{i:02}" for i in range(6)}
+    assert select == report == left == {"p00"}
+    said = "too short to hold a part back, and learned whole: uneven.csv#p01, uneven.csv#p02, uneven.csv#p03 and 2 more"
+    assert said in data.notes
+
+
+def test_series_without_a_window_are_not_counted_among_those_that_are_held_back(tmp_path):
+    # Those at the places that are held back of 30 are too short for a window.
+    lengths = [10 if number * 7 % 20 <= 2 else 40 for number in range(30)]
+    train, select, report, _ = used(uneven(tmp_path, lengths))
+    assert [len(train), len(select), len(report)] == [19, 2, 3]
+
+
+def beside_test(tmp_path, learned, test, **asked):
+    np.savez(tmp_path / "parts.npz", x_train=learned, x_test=test)
+    return Sequences(path=str(tmp_path / "parts.npz"), window=10, **asked).load()
+
+
+def test_the_official_test_split_of_one_long_series_is_kept_and_no_window_reaches_over_its_seam(tmp_path):
+    values = np.random.default_rng(0).normal(size=(1200, 2))
+    data = beside_test(tmp_path, values[:900], values[900:])
+    assert len(data) == 891 + 291
+    assert (data.uses[data.test] == 2).all()
+    assert not (data.uses[~data.test] == 2).any()
+    starts = data.items.starts
+    assert not ((starts < 900) & (starts + 10 > 900)).any()
+    parts = [{step for start in starts[data.uses == use] for step in range(start, start + 10)} for use in range(3)]
+    assert all(len(steps) > 50 for steps in parts)
+    assert min(abs(a - b) for a in parts[0] for b in parts[1]) > 10
+    assert max(parts[1]) == 899, "beside a test split the end is there to choose by"
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(40, 2), (4, 1)])
+def test_beside_an_official_test_split_whole_series_are_chosen_by(tmp_path, count, chosen):
+    values = np.random.default_rng(0).normal(size=(count + 5, 30, 2))
+    data = beside_test(tmp_path, values[:count], values[count:])
+    train, select, report, left = used(data)
+    assert [len(train), len(select), len(report), len(left)] == [count - chosen, chosen, 5, 0]
+    assert not select & train
+
+
+def test_windows_that_equal_one_of_the_official_test_split_are_not_learned(tmp_path):
+    values = np.random.default_rng(0).normal(size=(1200, 2))
+    values[100:150] = values[1000:1050]
+    data = beside_test(tmp_path, values[:900], values[900:])
+    assert (data.uses[100:141] == 3).all()
+    assert "windows that equal one of the official test split, and are left out: 41" in data.notes
+
+
+def test_a_test_split_without_a_window_is_told_and_one_beside_nothing_refused(tmp_path):
+    values = np.random.default_rng(0).normal(size=(900, 2))
+    data = beside_test(tmp_path, values, values[:5])
+    assert data.test is None
+    assert set(data.uses) == {0, 1, 2, 3}
+    assert "no series of the official test split has 10 steps: it is not kept" in data.notes
+    with pytest.raises(DataError, match="no series to learn from has 10 steps; cut fewer"):
+        beside_test(tmp_path, values[:5], values)

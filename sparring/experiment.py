@@ -20,6 +20,7 @@ from sparring.modalities import Modality
 from sparring.modalities.conditions import Conditions
 from sparring.modalities.frames import TableItems
 from sparring.modalities.private import fit_privately
+from sparring.modalities.windows import Windows
 from sparring.part import Part
 from sparring.privacy import Privacy
 from sparring.tasks import Task
@@ -223,6 +224,12 @@ def item_spec(task: Task, modality: Modality, conditions: Conditions | None, giv
     return spec if task.attributes else replace(spec, condition=0)
 
 
+def fitted(data: Dataset, train: np.ndarray) -> Modality:
+    """The codec of a data set's items; windows are scaled by those that are learned from alone."""
+    items = data.items.only(train) if isinstance(data.items, Windows) else data.items
+    return Modality.find(data.modality).fit(items)
+
+
 def private_codec(data: Dataset, privacy: Privacy, seed: int, select_share: float = SELECT) -> Modality:
     """A codec of the *train* rows that keeps what privacy promises.
 
@@ -250,10 +257,10 @@ def gather_privately(
 
 
 def gather_again(experiment: Experiment, codec: Modality) -> Material:
-    """What an experiment worked on, read once more; a private codec is not learned again, for that would tell more."""
+    """What an experiment worked on, read once more, with the codec that it has learned."""
     read, share = experiment.data.load(), experiment.select
     if experiment.training.privacy is None:
-        return gather(experiment.task, read, select_share=share)
+        return gather(experiment.task, read, codec, select_share=share)
     return gather_privately(experiment.task, read, codec, share)
 
 
@@ -283,7 +290,8 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None, *, selec
     """
     if len(data) < 2:
         raise DataError(f"{len(data)} usable item is too few to learn a likeness from; give at least two")
-    modality = modality or Modality.find(data.modality).fit(data.items)
+    splits = split(data, select_share)
+    modality = modality or fitted(data, splits.train)
     asked = task.attributes
     there = [*data.attributes, *modality.askable()]
     for name in asked:
@@ -292,7 +300,7 @@ def gather(task: Task, data: Dataset, modality: Modality | None = None, *, selec
     given = None
     if task.translates and data.given is not None:
         given = Modality.find(data.modality).fit(data.given)
-    splits, data = split(data, select_share), replace(data, notes=(*data.notes, *_told(data)))
+    data = replace(data, notes=(*data.notes, *_told(data)))
     if not asked or modality.askable():
         return Material(data, splits, modality, None, None, task, given)
     conditions = Conditions.fit({name: data.attributes[name] for name in asked})

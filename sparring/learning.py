@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def steps(  # noqa: PLR0913
                 _begin(run, experiment, material, resume=resume, overwrite=overwrite)
             if dist.is_initialized():
                 dist.barrier()
+            material = _as_begun(run, material)
             with told_when_it_runs_out(experiment.training.batch, experiment.training.accumulate):
                 session = Session(run, experiment, material, limits, where)
                 if resume and not session.engine.step_number:
@@ -101,6 +103,12 @@ def _refuse_place(run: Run, experiment: Experiment) -> None:
         raise RequestError(
             f"--out {run.folder} lies in the data {path}, and what is drawn there would be read as data; choose another"
         )
+
+
+def _as_begun(run: Run, material: Material) -> Material:
+    """The material in the codec that networks learn by, though another version of the package might fit another."""
+    stored = Codec.from_json(run.read(run.codec / "codec.json")).modality
+    return material if stored == material.modality else replace(material, modality=stored)
 
 
 def _gathered(experiment: Experiment, run: Run, *, overwrite: bool) -> Material:

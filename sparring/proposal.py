@@ -14,10 +14,9 @@ from sparring.data import Dataset, DataSource, Decoded
 from sparring.data.opening import open_data, read_for, store_arrays
 from sparring.data.tables import store_frame
 from sparring.errors import RequestError, choices
-from sparring.experiment import Experiment, Material, gather, gather_privately, private_codec, split
+from sparring.experiment import Experiment, Material, fitted, gather, gather_privately, private_codec, split
 from sparring.facts import Facts
 from sparring.leaks import refuse_networks
-from sparring.modalities import Modality
 from sparring.networks.tabular import choices_in
 from sparring.privacy import Privacy, opacus, secret, secret_seed
 from sparring.registration import registered
@@ -107,10 +106,10 @@ def propose(  # noqa: PLR0913
     read = source.load()
     if privacy is not None and key is not None:
         return _privately(source, read, privacy, task, recipe, seed=seed, epochs=epochs, settings=settings, key=key)
-    codec = Modality.find(read.modality).fit(read.items)
+    splits = split(read, _select_share(source, settings))
+    codec = fitted(read, splits.train)
     there = [*read.attributes, *codec.askable()]
     wanted = () if unconditional else tuple(there if attributes is None else attributes)
-    splits = split(read, _select_share(source, settings))
     spec = codec.spec()
     facts = Facts(
         read.modality,

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 import sparring
-from sparring import cli
+from sparring import cli, learning
+from sparring.experiment import gather, gather_again
 from sparring.games.timegan import Timegan
 from sparring.metrics import Evidence, Metric, ranked
 from sparring.metrics.dynamics import Autocorrelation
+from sparring.proposal import propose
 
 SMALL = (
     "network.width=16",
@@ -143,6 +145,35 @@ def test_the_command_line_trains_samples_and_judges_series(tmp_path, capsys):
     assert capsys.readouterr().out.count("\n") == 893
     assert cli.main(["check", str(path), *asked, "--json"]) == 0
     assert "price" in json.loads(capsys.readouterr().out)["columns"]
+
+
+def test_windows_are_scaled_by_those_that_are_learned_from_and_a_run_goes_on_by_its_own_codec(tmp_path, monkeypatch):
+    steps = np.random.default_rng(0).normal(size=(1000, 2))
+    steps[:, 1] += np.arange(1000)
+    np.save(tmp_path / "rising.npy", steps)
+    asked = {"window": 12, "settings": SMALL}
+    material = propose(tmp_path / "rising.npy", **asked).material
+    learned = material.data.items[material.splits.train]
+    codec = material.modality
+    assert codec.high == tuple(learned.max((0, 1)))
+    assert codec.high[1] < 900 < steps[:, 1].max()
+    assert codec == gather(material.task, material.data).modality
+    run = sparring.train(tmp_path / "rising.npy", out=tmp_path / "run", steps=2, **asked).run
+    stored = run.read(run.codec / "codec.json")
+    stored["modality"]["high"] = [50.0, 2000.0]
+    run.write(run.codec / "codec.json", stored)
+    experiment = sparring.load(run.folder).experiment
+    seen = []
+
+    def stopped(run, experiment, material, *rest):
+        seen.append(material.modality)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learning, "Session", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        list(learning.steps(experiment, run.folder, resume=True))
+    assert seen[0].high == (50.0, 2000.0)
+    assert gather_again(experiment, seen[0]).modality == seen[0]
 
 
 def test_a_run_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path):

@@ -55,6 +55,15 @@ class Windows:
     def __getitem__(self, rows: Any) -> Shaped[np.ndarray, "... steps channels"]:
         return self.values[np.asarray(self.starts[rows])[..., None] + np.arange(self.steps)]
 
+    def only(self, rows: Int[np.ndarray, " m"]) -> Self:
+        """The windows in these rows, with the steps that any of them holds alone."""
+        bounds = np.zeros(len(self.values) + 1, np.int64)
+        np.add.at(bounds, self.starts[rows], 1)
+        np.add.at(bounds, self.starts[rows] + self.steps, -1)
+        held = bounds.cumsum()[:-1] > 0
+        places = held.cumsum() - 1
+        return replace(self, values=self.values[held], starts=places[self.starts[rows]])
+
     def joined(self, others: Self) -> Self:
         """These windows with the others behind them."""
         values = np.concatenate([self.values, others.values])

@@ -33,6 +33,15 @@ def test_windows_overlap_and_are_cut_when_they_are_asked_for():
     assert np.array_equal(both[np.array([7])], items[np.array([2])])
 
 
+def test_some_windows_hold_no_step_of_the_others():
+    items = prices(60, 4)
+    rows = np.array([2, 3, 40, 10])
+    some = items.only(rows)
+    assert np.array_equal(some[np.arange(4)], items[rows])
+    assert len(some.values) == 5 + 4 + 4
+    assert items.only(np.arange(60)).values.shape == items.values[:63].shape
+
+
 @pytest.mark.parametrize("scaling", ["whitened", "range"])
 def test_windows_come_back_with_their_ranges_and_decimals(scaling):
     items = prices()

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple, cast
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sparring.data.form import Form, growth, shaped
+from sparring.data.form import Form, growth, part_size, shaped
 from sparring.errors import DataError
 
 ENDINGS = frozenset(
@@ -103,7 +103,7 @@ class Picture(NamedTuple):
     """A decoded picture.
 
     Attributes:
-        pixels: ``(height, width, channels)`` uint8 or uint16.
+        pixels: ``(height, width, channels)`` uint8 or uint16, twice as wide where they are halves.
         coloured: whether its channels differ anywhere.
         traits: keys of :data:`TRAITS`.
     """
@@ -158,15 +158,15 @@ def decode(data: bytes, form: Form) -> Picture:
     with opened(io.BytesIO(data), form.max_pixels) as image:
         traits = set(_traits(image))
         # A JPEG decodes at 1/2, 1/4 or 1/8 for less; twice the size is left for the filter.
-        longest = max(form.height, form.width)
+        longest = max(form.height, form.width * (2 if form.halves else 1))
         image.draft(image.mode, (2 * longest, 2 * longest))
         image.load()
         upright = turned(image)
         if upright is not image:
             traits.add("turned")
-        if upright.size != (form.width, form.height):
-            traits.add("enlarged" if growth(upright.size, form) > 1 else "resized")
-        pixels = shaped(upright, form)
+        pixels, size = shaped(upright, form), part_size(upright.size, form)
+        if size != (form.width, form.height):
+            traits.add("enlarged" if growth(size, form) > 1 else "resized")
     coloured = form.channels == 3 and bool(np.any(pixels != pixels[..., :1]))
     return Picture(pixels, coloured, frozenset(traits))
 

@@ -21,6 +21,7 @@ class Form:
         fit: fill the size and crop the middle, or fit all of it in and fill the bars.
         background: red, green, blue of 0 to 255, behind transparency and in bars.
         max_pixels: larger pictures are refused before they are decoded.
+        halves: two pictures stand side by side, and each is brought to that size by itself.
     """
 
     height: int
@@ -30,15 +31,29 @@ class Form:
     fit: Literal["crop", "letterbox"] = "crop"
     background: tuple[int, int, int] = (255, 255, 255)
     max_pixels: int = 100_000_000
+    halves: bool = False
 
 
 def shaped(image: Image.Image, form: Form) -> np.ndarray:
-    """The decoded picture in that form, ``(height, width, channels)`` uint8 or uint16.
+    """The decoded picture in that form, ``(height, width, channels)`` uint8 or uint16; halves are side by side again.
 
     Raises:
-        DataError: its values have no known range; the message is the bare reason.
+        DataError: its values have no known range, or it is too narrow for halves; the message is the bare reason.
     """
-    return _array(_fitted(_flat(image, form), form), form)
+    flat = _flat(image, form)
+    if not form.halves:
+        return _array(_fitted(flat, form), form)
+    width, height = part_size(image.size, form)
+    if not width:
+        raise DataError("one pixel wide, which cannot be cut into two pictures")
+    # Of an odd width the middle column belongs to neither.
+    boxes = (0, 0, width, height), (image.width - width, 0, image.width, height)
+    return np.concatenate([_array(_fitted(flat.crop(box), form), form) for box in boxes], 1)
+
+
+def part_size(size: tuple[int, int], form: Form) -> tuple[int, int]:
+    """Width and height of what is brought to the form's size in a picture of ``(width, height)``."""
+    return (size[0] // 2 if form.halves else size[0]), size[1]
 
 
 def _flat(image: Image.Image, form: Form) -> Image.Image:

@@ -100,7 +100,8 @@ class Pairs(DataSource):
         self, files: Files, looks: dict[str, Look], where: dict[str, Place], faults: list[Fault]
     ) -> tuple["_Side", "_Side"]:
         height, width = self.size or infer_size([(seen.height, max(1, seen.width // 2)) for seen in looks.values()])
-        names, pixels = self._decoded(files, list(where), (height, 2 * width), faults)
+        form = Form(height, width, max_pixels=self.max_pixels, halves=True)
+        names, pixels = self._decoded(files, list(where), form, faults)
         test = np.array([where[name].test for name in names], bool)
         return _Side("left", names, pixels[:, :, :width], test), _Side("right", names, pixels[:, :, width:], test)
 
@@ -108,9 +109,10 @@ class Pairs(DataSource):
         self, files: Files, looks: dict[str, Look], domains: dict[str, dict[str, Place]], faults: list[Fault]
     ) -> tuple["_Side", "_Side"]:
         size = self.size or infer_size([(seen.height, seen.width) for seen in looks.values()])
+        form = Form(*size, max_pixels=self.max_pixels)
         sides = []
         for title, inside in domains.items():
-            names, pixels = self._decoded(files, list(inside), size, faults)
+            names, pixels = self._decoded(files, list(inside), form, faults)
             sides.append(_Side(title, names, pixels, np.array([inside[name].test for name in names], bool)))
         if not self.aligned:
             return sides[0], sides[1]
@@ -124,12 +126,9 @@ class Pairs(DataSource):
             )
         return sides[0].only(list(pairs.values())), sides[1].only(list(pairs))
 
-    def _decoded(
-        self, files: Files, names: list[str], size: tuple[int, int], faults: list[Fault]
-    ) -> tuple[list[str], np.ndarray]:
-        """Those of the named pictures that can be decoded, RGB, at that size."""
+    def _decoded(self, files: Files, names: list[str], form: Form, faults: list[Fault]) -> tuple[list[str], np.ndarray]:
+        """Those of the named pictures that can be decoded, in that form."""
         wanted, kept = set(names), {}
-        form = Form(*size, max_pixels=self.max_pixels)
         for file in files:
             if file.name in wanted:
                 wanted.remove(file.name)
@@ -139,7 +138,9 @@ class Pairs(DataSource):
                     faults.append(Fault(file.name, str(fault)))
         faults += [Fault(name, "vanished while it was read") for name in sorted(wanted)]
         names = [name for name in names if name in kept]
-        return names, np.stack([kept[name] for name in names]) if names else np.zeros((0, *size, 3), np.uint8)
+        return names, np.stack([kept[name] for name in names]) if names else np.zeros(
+            (0, form.height, form.width, 3), np.uint8
+        )
 
 
 @dataclass

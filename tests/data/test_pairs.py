@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sparring.data.images import Images
 from sparring.data.pairs import Pairs
 from sparring.errors import DataError, RequestError
 
@@ -40,6 +41,33 @@ def test_side_by_side_files_are_cut_in_the_middle(tmp_path):
     assert data.items.shape == data.given.shape == (3, 8, 6, 3)
     assert (data.given[np.array([1])] == 21).all()
     assert (data.items[np.array([1])] == 91).all()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("shape", "size"), [((300, 800), 64), ((80, 60), 32), ((40, 101), 40), ((64, 128), (24, 64))])
+def test_each_half_is_fitted_to_the_size_by_itself(tmp_path, shape, size, turned):
+    height, width = shape[0], shape[1] // 2
+    half = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    whole = Image.fromarray(np.concatenate([half, np.full((height, shape[1] % 2, 3), 7, np.uint8), half], 1))
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    for folder, picture in (("pairs", whole), ("halves", Image.fromarray(half))):
+        (tmp_path / folder).mkdir()
+        stored = picture.transpose(Image.Transpose.ROTATE_90) if turned else picture
+        stored.save(tmp_path / folder / "0.png", exif=exif)
+    data, alone = (
+        source(path=str(tmp_path / f), size=size).load() for source, f in ((Pairs, "pairs"), (Images, "halves"))
+    )
+    for side in (data.given, data.items):
+        np.testing.assert_array_equal(side[np.array([0])], alone.items)
+
+
+def test_a_picture_too_narrow_for_halves_is_named(tmp_path):
+    save(tmp_path, "0.png", 10)
+    save(tmp_path, "1.png", 10, (8, 1, 3))
+    data = Pairs(path=str(tmp_path)).load()
+    assert len(data) == 1
+    assert data.faults == (("1.png", "one pixel wide, which cannot be cut into two pictures"),)
 
 
 def composite(folder, name, left, right):

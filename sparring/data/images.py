@@ -4,11 +4,6 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,16 +12,16 @@ from PIL import ImageColor
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sparring.data import Dataset, DataSource, Fault, Items
-from sparring.data.decode import ENDINGS, TRAITS, Picture, decode, quiet
-from sparring.data.files import Files, read, stem
+from sparring.data.decode import ENDINGS, TRAITS, quiet
+from sparring.data.decoding import Decodings, decode_all
+from sparring.data.files import Files, stem
 from sparring.data.form import Form
 from sparring.data.labels import Labelled, Labels, NamePattern, Question, label
 from sparring.data.layout import natural
 from sparring.data.room import space
-from sparring.data.survey import Found, Survey, find, infer_size, largest_file
+from sparring.data.survey import Found, Survey, find, infer_size
 from sparring.errors import DataError
 
-_CHUNK_BYTES, _CHUNK_FILES = 2**25, 512
 _REMEDY = "give a smaller size or a larger cache_mb"
 
 
@@ -184,20 +179,10 @@ class Images(DataSource):
         channels = 1 if self.color == "grey" or (self.color == "auto" and grey) else 3
         return Form(height, width, channels, 16 if deep else 8, self.fit, background, self.max_pixels)
 
-    def _decode(self, files: Files, names: list[str], form: Form) -> "_Decoded":
-        row_of = {name: row for row, name in enumerate(names)}
+    def _decode(self, files: Files, names: list[str], form: Form) -> Decodings:
         shape = len(names), form.height, form.width, form.channels
         items = space(shape, np.dtype(np.uint16 if form.depth == 16 else np.uint8), self.cache_mb, _REMEDY)
-        good = np.zeros(len(names), bool)
-        decoded = _Decoded(items, good, [], Counter(), False)
-        with ThreadPoolExecutor(self.threads) as pool:
-            for chunk in _chunks(files, row_of, largest_file(self.max_pixels)):
-                share = len(chunk) // self.threads + 1
-                shares = [chunk[at : at + share] for at in range(0, len(chunk), share)]
-                for name, outcome in chain.from_iterable(pool.map(partial(_attempts, form=form), shares)):
-                    decoded.take(row_of[name], name, outcome)
-        decoded.compact()
-        return decoded
+        return decode_all(files, names, form, into=items, threads=self.threads)
 
     def _notes(self, traits: Counter[str], items: np.ndarray, found: Found) -> list[str]:
         skipped = {"deep"} if items.dtype == np.uint16 else set()
@@ -214,37 +199,6 @@ class Images(DataSource):
         return [f"read at {items.shape[1]}x{items.shape[2]} ({self.fit}, Lanczos)"] if changed else []
 
 
-@dataclass
-class _Decoded:
-    """Pictures as they come in: pixels by row, which rows are good, and what was seen."""
-
-    items: np.ndarray
-    good: np.ndarray
-    faults: list[Fault]
-    traits: Counter[str]
-    coloured: bool
-
-    @property
-    def rows(self) -> np.ndarray:
-        return np.flatnonzero(self.good)
-
-    def take(self, row: int, name: str, outcome: Picture | str) -> None:
-        if isinstance(outcome, str):
-            self.faults.append(Fault(name, outcome))
-            return
-        self.items[row] = outcome.pixels
-        self.good[row] = True
-        self.traits.update(outcome.traits)
-        self.coloured |= outcome.coloured
-
-    def compact(self) -> None:
-        """Moves good rows together; a row only moves forward, so that none is overwritten before it moved."""
-        for to, row in enumerate(self.rows):
-            if to != row:
-                self.items[to] = self.items[row]
-        self.items = self.items[: len(self.rows)]
-
-
 def digests(items: Items) -> np.ndarray:
     """BLAKE2b of each item's shape, type and values as 32 hexadecimal digits, ``(n,)`` of dtype ``S32``."""
     start = hashlib.blake2b(repr((items.shape[1:], items.dtype.str)).encode(), digest_size=16)
@@ -254,41 +208,6 @@ def digests(items: Items) -> np.ndarray:
         state.update(np.ascontiguousarray(items[row]).data)
         found[row] = state.hexdigest().encode()
     return found
-
-
-def _attempts(chunk: list[tuple[str, bytes | str]], *, form: Form) -> list[tuple[str, Picture | str]]:
-    return [(name, _attempt(data, form)) for name, data in chunk]
-
-
-def _attempt(data: bytes | str, form: Form) -> Picture | str:
-    """The picture, or why there is none."""
-    if isinstance(data, str):
-        return data
-    try:
-        return decode(data, form)
-    except DataError as fault:
-        return str(fault)
-
-
-def _chunks(files: Files, wanted: dict[str, int], limit: int) -> Iterator[list[tuple[str, bytes | str]]]:
-    """The wanted files' bytes, or why they could not be read, a few at a time so that memory stays small."""
-    chunk: list[tuple[str, bytes | str]] = []
-    size = 0
-    left = set(wanted)
-    for file in files:
-        if file.name not in left:
-            continue
-        left.remove(file.name)
-        try:
-            data = read(file, limit)
-        except DataError as fault:
-            data = str(fault)
-        chunk.append((file.name, data))
-        size += len(data)
-        if size > _CHUNK_BYTES or len(chunk) >= _CHUNK_FILES:
-            yield chunk
-            chunk, size = [], 0
-    yield chunk + [(name, "vanished while it was read") for name in sorted(left)]
 
 
 def _first_channel(items: np.ndarray, cache_mb: int) -> np.ndarray:

@@ -1,7 +1,13 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from sparring.data.decoding import decode_all
+from sparring.data.domains import Domain
+from sparring.data.files import Files
+from sparring.data.form import Form
 from sparring.data.images import Images
 from sparring.data.pairs import Pairs
 from sparring.errors import DataError, RequestError
@@ -60,6 +66,41 @@ def test_each_half_is_fitted_to_the_size_by_itself(tmp_path, shape, size, turned
     )
     for side in (data.given, data.items):
         np.testing.assert_array_equal(side[np.array([0])], alone.items)
+
+
+def test_the_size_that_pictures_are_read_at_is_told_where_it_is_not_their_own(tmp_path):
+    for number in range(3):
+        save(tmp_path, f"whole/{number}.png", 10 + number, (48, 60, 3))
+        save(tmp_path, f"A/{number}.png", 10 + number, (100, 80, 3))
+        save(tmp_path, f"B/{number}.png", 100 + number, (100, 80, 3))
+    small = Pairs(path=str(tmp_path / "whole")).load()
+    assert small.resizing == ""
+    assert not [note for note in small.notes if "read at" in note]
+    shutil.rmtree(tmp_path / "whole")
+    for aligned in (True, False):
+        data = Pairs(path=str(tmp_path), aligned=aligned).load()
+        assert data.resizing == "read at 64x51 (crop, Lanczos)"
+        assert data.notes.count(data.resizing) == 1
+
+
+def test_pictures_that_keep_their_order_are_not_copied():
+    pixels = np.arange(3 * 12, dtype=np.uint8).reshape(3, 2, 2, 3)
+    domain = Domain("A", ["a", "b", "c"], pixels, np.array([False, False, True]), False)
+    assert domain.only(["a", "b", "c"]).pixels is pixels
+    turned = domain.only(["c", "a"])
+    np.testing.assert_array_equal(turned.pixels, pixels[[2, 0]])
+    assert turned.test.tolist() == [True, False]
+
+
+def test_pictures_are_decoded_into_the_array_that_is_given(tmp_path):
+    two_folders(tmp_path, count=3)
+    (tmp_path / "A/1.png").write_bytes(b"no picture")
+    room = np.zeros((3, 12, 10, 3), np.uint8)
+    seen = decode_all(Files(str(tmp_path)), [f"A/{number}.png" for number in range(3)], Form(12, 10), into=room)
+    assert np.shares_memory(seen.items, room)
+    assert seen.items[:, 0, -1, 0].tolist() == [10, 12]
+    assert seen.rows.tolist() == [0, 2]
+    assert [fault.file for fault in seen.faults] == ["A/1.png"]
 
 
 def test_a_picture_too_narrow_for_halves_is_named(tmp_path):

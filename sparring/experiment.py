@@ -56,9 +56,13 @@ class Experiment(Part):
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """An experiment from its JSON form; one that does not say the share of *select* keeps that of its time."""
-        said = {**value, "select": value.get("select", _SELECT_BEFORE)} if isinstance(value, dict) else value
-        return super().from_json(said)
+        """An experiment from its JSON form; what it lacks is as it was in its time."""
+        if not isinstance(value, dict):
+            return super().from_json(value)
+        data = value.get("data")
+        source = DataSource.parts().get(str(data.get("part"))) if isinstance(data, dict) else None
+        said = {"select": _SELECT_BEFORE, **value}
+        return super().from_json(said if source is None else {**said, "data": {**source.before, **data}})
 
     @model_validator(mode="after")
     def _nothing_leaks(self) -> "Experiment":

@@ -93,7 +93,7 @@ class Restorer:
         known = self._known(still, mask)
         if len(values) == wanted:
             made = self.tensor(values[None], known)
-        elif wanted == 1 and made_channels == 1:
+        elif wanted == 1 and made_channels == 1 and not self.task.recolours:
             # A model of grey pictures restores the channels of a coloured one by themselves.
             made = torch.cat([self.tensor(channel[None, None], known) for channel in values], 1)
         elif wanted == 1:

@@ -181,6 +181,25 @@ def test_two_folders_of_pairs_are_enough(photos, tmp_path):
     assert made.shape == (24, 30, 3)
 
 
+@pytest.mark.parametrize("task", ["translation", "unpaired-translation", "style"])
+def test_a_translator_of_grey_pictures_makes_grey_files(photos, tmp_path, task):
+    for path in photos.iterdir():
+        for side in ("A", "B"):
+            (tmp_path / "two" / side).mkdir(parents=True, exist_ok=True)
+            Image.open(path).resize((24, 24)).convert("L").save(tmp_path / "two" / side / path.name)
+    settings = [*SMALL, "network.width=4", "network.depth=3", "network.judge.width=4"]
+    settings = settings if task == "translation" else SMALL
+    model = sparring.train(tmp_path / "two", out=tmp_path / "run", task=task, steps=2, settings=settings)
+    assert model.modality.spec().shape == (1, 24, 24)
+    values = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
+    Image.fromarray(values).save(tmp_path / "in.png")
+    Image.fromarray(values).convert("L").save(tmp_path / "grey.png")
+    model.apply([tmp_path / "in.png", tmp_path / "grey.png"], out=tmp_path / "out")
+    made = [Image.open(tmp_path / "out" / name) for name in ("in.png", "grey.png")]
+    assert [picture.mode for picture in made] == ["L", "L"]
+    assert np.abs(np.asarray(made[0]).astype(int) - np.asarray(made[1])).max() <= 2
+
+
 def test_denoising_is_learned(tmp_path):
     (tmp_path / "photos").mkdir()
     for number in range(4):

@@ -92,8 +92,13 @@ class Dataset:
 
 
 class DataSource(Part):
-    """Where items come from, and how they are read."""
+    """Where items come from, and how they are read.
 
+    Attributes:
+        before: fields that stored runs may lack, with what these runs had in their place; set on sources only.
+    """
+
+    before: ClassVar[dict[str, Any]] = {}
     kind: ClassVar[str] = "data"
     home: ClassVar[str] = "sparring.data"
 

@@ -16,13 +16,15 @@ class Domain:
         pixels: ``(n, h, w, c)``.
         test: which are in the official test split, ``(n,)``.
         resized: whether any picture had another size.
+        coloured: whether the channels of any differ.
     """
 
     title: str
     names: Sequence[str]
     pixels: np.ndarray
     test: np.ndarray
-    resized: bool
+    resized: bool = False
+    coloured: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -34,6 +36,10 @@ class Domain:
         place = {name: row for row, name in enumerate(self.names)}
         rows = [place[name] for name in names]
         return replace(self, names=list(names), pixels=self.pixels[rows], test=self.test[rows])
+
+    def grey(self) -> "Domain":
+        """The first channel alone."""
+        return replace(self, pixels=np.ascontiguousarray(self.pixels[..., :1]))
 
 
 def partners(made: Domain, given: Domain) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -34,10 +34,15 @@ class Pairs(DataSource):
     counterpart, of the same name, in the other.
     """
 
+    before: ClassVar[dict[str, Any]] = {"color": "rgb"}
+
     path: str = Field(description="folder or archive of side-by-side pictures, or of two folders")
     size: Size = Field(default=None, description="height and width of one picture; none: their own, 64 at most")
     direction: Literal["AtoB", "BtoA"] = Field(default="AtoB", description="which domain is given and which is made")
     aligned: bool = Field(default=True, description="each picture has a counterpart; false: two sets without pairs")
+    color: Literal["auto", "grey", "rgb"] = Field(
+        default="auto", description="channels; auto: grey where all pictures of both domains are grey"
+    )
     mirror: bool = Field(default=True, description="mirror both pictures of a pair, left to right, while learning")
     shift: float = Field(
         default=0.05, ge=0, le=0.5, description="largest shift of both while learning, as a share of the size"
@@ -59,6 +64,8 @@ class Pairs(DataSource):
             first, second = self._sides(faults, notes)
         if not len(first) or not len(second):
             raise self._nothing(faults)
+        if self.color == "auto" and first.pixels.shape[3] == 3 and not first.coloured and not second.coloured:
+            first, second = first.grey(), second.grey()
         given, made = (second, first) if self.direction == "BtoA" else (first, second)
         moved = {"mirror": self.mirror, "shift": self.shift}
         items = Moved(made.pixels, **moved)
@@ -105,7 +112,7 @@ class Pairs(DataSource):
         self, files: Files, looks: dict[str, Look], where: dict[str, Place], faults: list[Fault]
     ) -> tuple[Domain, Domain]:
         height, width = self.size or infer_size([(seen.height, max(1, seen.width // 2)) for seen in looks.values()])
-        form = Form(height, width, max_pixels=self.max_pixels, halves=True)
+        form = replace(self._form((height, width), looks), halves=True)
         both = self._domain("both", files, where, form, faults)
         left, right = both.pixels[:, :, :width], both.pixels[:, :, width:]
         return replace(both, title="left", pixels=left), replace(both, title="right", pixels=right)
@@ -113,8 +120,8 @@ class Pairs(DataSource):
     def _folders(
         self, files: Files, looks: dict[str, Look], domains: dict[str, dict[str, Place]], faults: list[Fault]
     ) -> tuple[Domain, Domain]:
-        size = self.size or infer_size([(seen.height, seen.width) for seen in looks.values()])
-        form = Form(*size, max_pixels=self.max_pixels)
+        used = {name: looks[name] for inside in domains.values() for name in inside}
+        form = self._form(self.size or infer_size([(seen.height, seen.width) for seen in used.values()]), used)
         first, second = (self._domain(title, files, inside, form, faults) for title, inside in domains.items())
         if not self.aligned:
             return first, second
@@ -128,6 +135,10 @@ class Pairs(DataSource):
             )
         return first.only(list(pairs.values())), second.only(list(pairs))
 
+    def _form(self, size: tuple[int, int], looks: dict[str, Look]) -> Form:
+        grey = self.color == "grey" or (self.color == "auto" and all(seen.grey for seen in looks.values()))
+        return Form(*size, channels=1 if grey else 3, max_pixels=self.max_pixels)
+
     def _domain(self, title: str, files: Files, where: dict[str, Place], form: Form, faults: list[Fault]) -> Domain:
         """Those of the pictures in these places that can be decoded."""
         names, width = list(where), form.width * (2 if form.halves else 1)
@@ -136,7 +147,8 @@ class Pairs(DataSource):
         faults += seen.faults
         names = [names[row] for row in seen.rows]
         test = np.array([where[name].test for name in names], bool)
-        return Domain(title, names, seen.items, test, bool(seen.traits["resized"] or seen.traits["enlarged"]))
+        resized = bool(seen.traits["resized"] or seen.traits["enlarged"])
+        return Domain(title, names, seen.items, test, resized, seen.coloured)
 
 
 def _by_domain(where: dict[str, Place], domains: tuple[str, str]) -> dict[str, dict[str, Place]]:

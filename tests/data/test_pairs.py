@@ -11,6 +11,7 @@ from sparring.data.form import Form
 from sparring.data.images import Images
 from sparring.data.pairs import Pairs
 from sparring.errors import DataError, RequestError
+from sparring.experiment import Experiment
 
 
 def save(folder, name, value, shape=(12, 10, 3)):
@@ -44,7 +45,7 @@ def test_side_by_side_files_are_cut_in_the_middle(tmp_path):
     for number in range(3):
         Image.fromarray(np.concatenate([left + number, right + number], 1)).save(tmp_path / f"{number}.png")
     data = Pairs(path=str(tmp_path)).load()
-    assert data.items.shape == data.given.shape == (3, 8, 6, 3)
+    assert data.items.shape == data.given.shape == (3, 8, 6, 1)
     assert (data.given[np.array([1])] == 21).all()
     assert (data.items[np.array([1])] == 91).all()
 
@@ -81,6 +82,45 @@ def test_the_size_that_pictures_are_read_at_is_told_where_it_is_not_their_own(tm
         data = Pairs(path=str(tmp_path), aligned=aligned).load()
         assert data.resizing == "read at 64x51 (crop, Lanczos)"
         assert data.notes.count(data.resizing) == 1
+
+
+def coloured(folder, name):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 10, 3), np.uint8)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(folder / name)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_pictures_are_grey_where_those_of_both_domains_are(tmp_path, mode, aligned):
+    for side, value in (("A", 10), ("B", 100)):
+        for number in range(3):
+            save(tmp_path, f"{side}/{number}.png", value + number)
+            Image.open(tmp_path / f"{side}/{number}.png").convert(mode).save(tmp_path / f"{side}/{number}.png")
+    data = Pairs(path=str(tmp_path), aligned=aligned).load()
+    assert data.items.shape == data.given.shape == (3, 12, 10, 1)
+    assert data.items[np.arange(3)][:, 0, -1, 0].tolist() == [100, 101, 102]
+    rgb = Pairs(path=str(tmp_path), aligned=aligned, color="rgb").load()
+    assert rgb.items.shape == rgb.given.shape == (3, 12, 10, 3)
+    coloured(tmp_path, "A/2.png")
+    mixed = Pairs(path=str(tmp_path), aligned=aligned).load()
+    assert mixed.items.shape == mixed.given.shape == (3, 12, 10, 3)
+    grey = Pairs(path=str(tmp_path), aligned=aligned, color="grey").load()
+    assert grey.items.shape == grey.given.shape == (3, 12, 10, 1)
+
+
+def test_colours_of_pictures_that_are_not_used_do_not_matter(tmp_path):
+    two_folders(tmp_path)
+    coloured(tmp_path, "C/0.png")
+    assert Pairs(path=str(tmp_path)).load().items.shape[3] == 1
+
+
+def test_stored_pairs_that_do_not_say_their_channels_are_rgb(tmp_path):
+    two_folders(tmp_path)
+    stored = Experiment(data=Pairs(path=str(tmp_path))).to_json()
+    assert Experiment.from_json(stored).data.color == "auto"
+    del stored["data"]["color"]
+    assert Experiment.from_json(stored).data.load().items.shape[3] == 3
 
 
 def test_pictures_that_keep_their_order_are_not_copied():

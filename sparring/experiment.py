@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from sparring.data import Dataset, DataSource
+from sparring.data.content import REPORT, lowest
 from sparring.data.joining import UNKNOWN
 from sparring.data.opening import open_data, read_for
 from sparring.data.reader import Batches, Reader
@@ -34,8 +35,6 @@ SELECT = 0.1
 """Share of items to choose by, as many as to report on: a floor is taken at the count of what is judged."""
 _SELECT_BEFORE = 0.05
 """That of runs whose experiment does not say it."""
-REPORT = 0.1
-"""Share of items to report on, where the data have no split of their own."""
 
 
 class Experiment(Part):
@@ -59,10 +58,10 @@ class Experiment(Part):
         """An experiment from its JSON form; what it lacks is as it was in its time."""
         if not isinstance(value, dict):
             return super().from_json(value)
-        data = value.get("data")
-        source = DataSource.parts().get(str(data.get("part"))) if isinstance(data, dict) else None
-        said = {"select": _SELECT_BEFORE, **value}
-        return super().from_json(said if source is None else {**said, "data": {**source.before, **data}})
+        said, data = {"select": _SELECT_BEFORE, **value}, value.get("data")
+        if isinstance(data, dict) and (source := DataSource.parts().get(str(data.get("part")))) is not None:
+            said["data"] = {**source.before, **data}
+        return super().from_json(said)
 
     @model_validator(mode="after")
     def _nothing_leaks(self) -> "Experiment":
@@ -116,10 +115,10 @@ def split(data: Dataset, select_share: float = SELECT) -> Splits:
     official = _official(data)
     if official is not None:
         learn, report = official
-        select, train = _lowest(learn, data.digests, min(len(report), len(learn) // 6))
+        select, train = lowest(learn, data.digests, min(len(report), len(learn) // 6))
         return Splits(train, select, report)
-    report, rest = _lowest(rows, data.digests, int(len(rows) * REPORT))
-    select, train = _lowest(rest, data.digests, int(len(rows) * select_share))
+    report, rest = lowest(rows, data.digests, int(len(rows) * REPORT))
+    select, train = lowest(rest, data.digests, int(len(rows) * select_share))
     return Splits(train, select, report)
 
 
@@ -153,17 +152,6 @@ def split_by_row(data: Dataset, select_share: float = SELECT) -> Splits:
     rows = np.arange(len(data))
     held = REPORT + select_share
     return Splits(rows[first >= held], rows[(first >= REPORT) & (first < held)], rows[first < REPORT])
-
-
-def _lowest(rows: np.ndarray, digests: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows with the ``count`` lowest digests, equal ones with them, and the others; none where most are equal."""
-    if count == 0:
-        return rows[:0], rows
-    ranked = np.sort(digests[rows])
-    chosen = digests[rows] <= ranked[count - 1]
-    if chosen.sum() > len(rows) / 2:
-        return rows[:0], rows
-    return rows[chosen], rows[~chosen]
 
 
 @dataclass(frozen=True)
@@ -274,7 +262,8 @@ def read_alike(experiment: Experiment, codec: Modality, data: str | Path | DataS
     source = read_for(task.source, data if isinstance(data, DataSource) else open_data(str(data)), task.reading)
     source = experiment.data.alike(source)
     if len(shape) == 3:
-        wanted = {"size": shape[1:], "color": "grey" if shape[0] == 1 else "rgb"}
+        # Of other data nothing is learned, so that none need be held back.
+        wanted = {"size": shape[1:], "color": "grey" if shape[0] == 1 else "rgb", "held": 0.0}
         source = source.but(**{name: value for name, value in wanted.items() if name in type(source).model_fields})
     return source.load()
 

@@ -16,8 +16,9 @@ import torch
 import torch.distributed as dist
 
 from sparring.codec import SPLITS, Codec, keep_codec, read_experiment
+from sparring.data.content import REPORT
 from sparring.errors import RequestError, RunError
-from sparring.experiment import REPORT, Experiment, Material, gather, gather_privately, private_codec
+from sparring.experiment import Experiment, Material, gather, gather_privately, private_codec
 from sparring.leaks import refuse_selection
 from sparring.limits import Bound, Limits
 from sparring.measuring import Measuring

@@ -2,8 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+
+from sparring.data.content import REPORT, lowest
+from sparring.data.images import digests
+
+FEW = 20
+"""Below so many given pictures all are learned from: a share of them would be too few to judge by."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,11 @@ class Domain:
     def __len__(self) -> int:
         return len(self.names)
 
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """Content hashes of its pictures, ``(n,)``."""
+        return digests(self.pixels)
+
     def only(self, names: Sequence[str]) -> "Domain":
         """The pictures of these names, in their order; copied where that is another."""
         if list(names) == list(self.names):
@@ -42,13 +55,44 @@ class Domain:
         return replace(self, pixels=np.ascontiguousarray(self.pixels[..., :1]))
 
 
-def partners(made: Domain, given: Domain) -> tuple[np.ndarray, np.ndarray]:
-    """For each made picture a given one of the same split, in turn; and all given ones that may be learned from."""
-    tests = [made.test, given.test]
+class Partners(NamedTuple):
+    """Given pictures, of domains without pairs.
+
+    Attributes:
+        rows: the one beside each made picture, ``(n,)``.
+        learned: those that are learned from.
+        held: how many are not, the official test split aside.
+    """
+
+    rows: np.ndarray
+    learned: np.ndarray
+    held: int
+
+
+def partners(made: Domain, given: Domain, share: float) -> Partners:
+    """Beside each made picture a given one that is not learned from, in turn, where any are held back.
+
+    Those that an experiment reports on have given pictures of their own: the official test split, else a share of the
+    rest. So have all others, which choices are made by: another share.
+
+    Args:
+        made: what is to be learned.
+        given: what it is made from.
+        share: of the given pictures outside of the test split, chosen by their content.
+    """
+    tests = np.flatnonzero(given.test) if not given.test.all() else np.arange(0)
+    learned = np.setdiff1d(np.arange(len(given)), tests)
+    there, count = len(learned), round(share * len(learned)) if len(learned) >= FEW else 0
+    chosen, learned = lowest(learned, given.digests, count)
+    reported, learned = (tests, learned) if len(tests) else lowest(learned, given.digests, count)
+    # Without a test split an experiment reports on the items of the lowest digests.
+    rows = np.flatnonzero(made.test)
+    if count and (not len(rows) or len(rows) == len(made)):
+        rows, _ = lowest(np.arange(len(made)), made.digests, int(len(made) * REPORT))
     partner = np.empty(len(made), np.int64)
-    learned = np.flatnonzero(~tests[1]) if not tests[1].all() else np.arange(len(given))
-    for test in (False, True):
-        rows = np.flatnonzero(tests[0] == test)
-        pool = np.flatnonzero(tests[1] == test)
-        partner[rows] = np.resize(pool if len(pool) else learned, len(rows))
-    return partner, learned
+    # The rest is split by digests too: in their order, the few that are chosen by have different partners.
+    order = np.argsort(made.digests, kind="stable") if count else np.arange(len(made))
+    told = np.isin(order, rows)
+    for places, pool in ((order[told], reported), (order[~told], chosen)):
+        partner[places] = np.resize(pool if len(pool) else learned, len(places))
+    return Partners(partner, learned, there - len(learned))

@@ -15,7 +15,7 @@ from sparring.data.decoding import decode_all
 from sparring.data.domains import Domain, partners
 from sparring.data.files import Files, stem
 from sparring.data.form import Form
-from sparring.data.images import Size, digests
+from sparring.data.images import Size
 from sparring.data.layout import SPLITS
 from sparring.data.moved import Moved
 from sparring.data.survey import find, infer_size
@@ -34,7 +34,7 @@ class Pairs(DataSource):
     counterpart, of the same name, in the other.
     """
 
-    before: ClassVar[dict[str, Any]] = {"color": "rgb"}
+    before: ClassVar[dict[str, Any]] = {"color": "rgb", "held": 0.0}
 
     path: str = Field(description="folder or archive of side-by-side pictures, or of two folders")
     size: Size = Field(default=None, description="height and width of one picture; none: their own, 64 at most")
@@ -42,6 +42,13 @@ class Pairs(DataSource):
     aligned: bool = Field(default=True, description="each picture has a counterpart; false: two sets without pairs")
     color: Literal["auto", "grey", "rgb"] = Field(
         default="auto", description="channels; auto: grey where all pictures of both domains are grey"
+    )
+    held: float = Field(
+        default=0.1,
+        ge=0,
+        le=0.3,
+        description="without pairs: share of the given pictures to choose by, and to report on where there is no test "
+        "split, that are not learned from",
     )
     mirror: bool = Field(default=True, description="mirror both pictures of a pair, left to right, while learning")
     shift: float = Field(
@@ -74,12 +81,13 @@ class Pairs(DataSource):
         resizing = f"read at {height}x{width} (crop, Lanczos)" if resized else ""
         partner, learned = np.arange(len(made)), None
         if not self.aligned:
-            partner, learned = partners(made, given)
+            partner, learned, held = partners(made, given, self.held)
+            notes += [f"{held:,} of {len(given):,} pictures of {given.title} are not learned from"] if held else []
         return Dataset(
             items=items,
             modality="image",
             names=made.names,
-            digests=digests(made.pixels),
+            digests=made.digests,
             test=made.test if made.test.any() and not made.test.all() else None,
             faults=tuple(faults),
             notes=(f"from {given.title} to {made.title}", *([resizing] if resizing else []), *notes),

@@ -11,7 +11,9 @@ from sparring.data.form import Form
 from sparring.data.images import Images
 from sparring.data.pairs import Pairs
 from sparring.errors import DataError, RequestError
-from sparring.experiment import Experiment
+from sparring.experiment import Experiment, read_alike, split
+from sparring.modalities import Modality
+from sparring.tasks.unpaired_translation import UnpairedTranslation
 
 
 def save(folder, name, value, shape=(12, 10, 3)):
@@ -115,12 +117,13 @@ def test_colours_of_pictures_that_are_not_used_do_not_matter(tmp_path):
     assert Pairs(path=str(tmp_path)).load().items.shape[3] == 1
 
 
-def test_stored_pairs_that_do_not_say_their_channels_are_rgb(tmp_path):
+def test_stored_pairs_that_do_not_say_how_they_were_read_are_rgb_and_all_learned_from(tmp_path):
     two_folders(tmp_path)
     stored = Experiment(data=Pairs(path=str(tmp_path))).to_json()
     assert Experiment.from_json(stored).data.color == "auto"
-    del stored["data"]["color"]
+    del stored["data"]["color"], stored["data"]["held"]
     assert Experiment.from_json(stored).data.load().items.shape[3] == 3
+    assert Experiment.from_json(stored).data.held == 0
 
 
 def test_pictures_that_keep_their_order_are_not_copied():
@@ -265,6 +268,62 @@ def test_unpaired_domains_are_joined_at_random_while_learning_and_never_across_t
     assert set(tests.tolist()) <= {50, 51, 52, 53, 54}
     drawn = data.given.drawn(np.zeros(200, np.int64), range(200))[:, 0, -1, 0]
     assert set(drawn.tolist()) == {10, 11, 12, 13, 14}
+
+
+def values(pictures):
+    return set(pictures[:, 0, -1, 0].tolist())
+
+
+def two_sets(tmp_path, *, given, made, tests=0):
+    for number in range(given):
+        save(tmp_path, f"trainA/{number:03}.png", number)
+    for number in range(made):
+        save(tmp_path, f"trainB/{number:03}.png", number)
+    for number in range(tests):
+        save(tmp_path, f"testA/{number:03}.png", 200 + number)
+        save(tmp_path, f"testB/{number:03}.png", 200 + number)
+    return Pairs(path=str(tmp_path), aligned=False, mirror=False, shift=0)
+
+
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_given_pictures_that_were_learned_from_are_not_judged_by(tmp_path, direction):
+    given = 130 if direction == "AtoB" else 160
+    data = two_sets(tmp_path, given=130, made=160).but(direction=direction).load()
+    assert data.notes[-1] == f"{given // 5} of {given} pictures of train{direction[0]} are not learned from"
+    splits = split(data)
+    drawn = values(data.given.drawn(np.zeros(3000, np.int64), range(3000)))
+    reported, chosen = (values(data.given[rows]) for rows in (splits.report, splits.select))
+    assert len(drawn) == given - given // 5
+    assert min(len(reported), len(chosen)) > 10
+    assert not reported & chosen
+    assert not drawn & values(data.given[np.arange(len(data))])
+
+
+def test_choices_are_made_by_given_pictures_that_are_neither_learned_from_nor_tests(tmp_path):
+    data = two_sets(tmp_path, given=60, made=110, tests=20).load()
+    splits = split(data)
+    drawn = values(data.given.drawn(np.zeros(3000, np.int64), range(3000)))
+    assert values(data.given[splits.report]) == set(range(200, 220))
+    chosen = values(data.given[splits.select])
+    assert len(chosen) == 6
+    assert len(drawn) == 54
+    assert not chosen & drawn
+    assert "6 of 80 pictures of trainA are not learned from" in data.notes
+
+
+@pytest.mark.parametrize(("given", "held"), [(19, 0.1), (30, 0.0)])
+def test_few_given_pictures_are_all_learned_from(tmp_path, given, held):
+    data = two_sets(tmp_path, given=given, made=110).but(held=held).load()
+    assert len(values(data.given.drawn(np.zeros(3000, np.int64), range(3000)))) == given
+    assert data.given[np.arange(110)][:, 0, -1, 0].tolist() == [row % given for row in range(110)]
+    assert not [note for note in data.notes if "learned" in note]
+
+
+def test_of_other_data_every_given_picture_is_translated(tmp_path):
+    source = two_sets(tmp_path, given=30, made=30)
+    codec = Modality.find("image").fit(source.load().items)
+    other = read_alike(Experiment(data=source, task=UnpairedTranslation()), codec, str(tmp_path))
+    assert len(values(other.given[np.arange(30)])) == 30
 
 
 def test_one_folder_cannot_hold_unpaired_domains(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 
 from sparring.data.content import REPORT, lowest
 from sparring.data.images import digests
+from sparring.data.labels import CLASS
 
 FEW = 20
 """Below so many given pictures all are learned from: a share of them would be too few to judge by."""
@@ -23,6 +24,7 @@ class Domain:
         names: of its pictures.
         pixels: ``(n, h, w, c)``.
         test: which are in the official test split, ``(n,)``.
+        folders: the innermost folder of each below the domain, ``(n,)`` of strings, empty where there is none.
         resized: whether any picture had another size.
         coloured: whether the channels of any differ.
     """
@@ -31,6 +33,7 @@ class Domain:
     names: Sequence[str]
     pixels: np.ndarray
     test: np.ndarray
+    folders: np.ndarray
     resized: bool = False
     coloured: bool = False
 
@@ -48,7 +51,13 @@ class Domain:
             return self
         place = {name: row for row, name in enumerate(self.names)}
         rows = [place[name] for name in names]
-        return replace(self, names=list(names), pixels=self.pixels[rows], test=self.test[rows])
+        kept = {name: getattr(self, name)[rows] for name in ("pixels", "test", "folders")}
+        return replace(self, names=list(names), **kept)
+
+    def labels(self) -> dict[str, np.ndarray]:
+        """The attribute ``label``, where every picture lies in a folder of a class; nothing where they do not."""
+        classes = set(self.folders.tolist())
+        return {CLASS: self.folders} if len(classes) > 1 and "" not in classes else {}
 
     def grey(self) -> "Domain":
         """The first channel alone."""

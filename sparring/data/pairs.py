@@ -31,10 +31,11 @@ class Pairs(DataSource):
     Read are two folders, ``A`` and ``B`` or ``trainA`` and ``trainB`` (with ``testA`` and ``testB``), or the only two
     folders that there are; or files that hold both side by side, A on the left. All of these may lie in folders
     ``train`` and ``test`` (or ``val``), which are splits. With ``aligned`` each picture of one domain has its
-    counterpart, of the same name, in the other.
+    counterpart, of the same name, in the other; where all of those that are made lie in folders of classes, these are
+    their labels.
     """
 
-    before: ClassVar[dict[str, Any]] = {"color": "rgb", "held": 0.0}
+    before: ClassVar[dict[str, Any]] = {"color": "rgb", "held": 0.0, "labels": "none"}
 
     path: str = Field(description="folder or archive of side-by-side pictures, or of two folders")
     size: Size = Field(default=None, description="height and width of one picture; none: their own, 64 at most")
@@ -42,6 +43,9 @@ class Pairs(DataSource):
     aligned: bool = Field(default=True, description="each picture has a counterpart; false: two sets without pairs")
     color: Literal["auto", "grey", "rgb"] = Field(
         default="auto", description="channels; auto: grey where all pictures of both domains are grey"
+    )
+    labels: Literal["auto", "none"] = Field(
+        default="auto", description="auto: of pairs, the folders of classes that made pictures lie in"
     )
     held: float = Field(
         default=0.1,
@@ -88,6 +92,8 @@ class Pairs(DataSource):
             modality="image",
             names=made.names,
             digests=made.digests,
+            # Of domains without pairs the label of what is wanted says nothing of what is given.
+            attributes=made.labels() if self.aligned and self.labels == "auto" else {},
             test=made.test if made.test.any() and not made.test.all() else None,
             faults=tuple(faults),
             notes=(f"from {given.title} to {made.title}", *([resizing] if resizing else []), *notes),
@@ -156,7 +162,9 @@ class Pairs(DataSource):
         names = [names[row] for row in seen.rows]
         test = np.array([where[name].test for name in names], bool)
         resized = bool(seen.traits["resized"] or seen.traits["enlarged"])
-        return Domain(title, names, seen.items, test, resized, seen.coloured)
+        inner = [where[name].folders if form.halves else where[name].folders[1:] for name in names]
+        folders = np.array([path[-1] if path else "" for path in inner], np.str_)
+        return Domain(title, names, seen.items, test, folders, resized, seen.coloured)
 
 
 def _by_domain(where: dict[str, Place], domains: tuple[str, str]) -> dict[str, dict[str, Place]]:

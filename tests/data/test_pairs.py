@@ -117,22 +117,53 @@ def test_colours_of_pictures_that_are_not_used_do_not_matter(tmp_path):
     assert Pairs(path=str(tmp_path)).load().items.shape[3] == 1
 
 
-def test_stored_pairs_that_do_not_say_how_they_were_read_are_rgb_and_all_learned_from(tmp_path):
+def test_stored_pairs_that_do_not_say_how_they_were_read_are_read_as_before(tmp_path):
     two_folders(tmp_path)
     stored = Experiment(data=Pairs(path=str(tmp_path))).to_json()
     assert Experiment.from_json(stored).data.color == "auto"
-    del stored["data"]["color"], stored["data"]["held"]
+    del stored["data"]["color"], stored["data"]["held"], stored["data"]["labels"]
     assert Experiment.from_json(stored).data.load().items.shape[3] == 3
     assert Experiment.from_json(stored).data.held == 0
+    assert Experiment.from_json(stored).data.labels == "none"
+
+
+@pytest.mark.parametrize(
+    "layout", ["{side}/{kind}/{number}.png", "train/{side}/{kind}/{number}.png", "{kind}/{number}.png"]
+)
+def test_folders_of_classes_are_labels_of_what_is_made(tmp_path, layout):
+    for number in range(6):
+        for side in ("A", "B"):
+            kind = ("cats", "dogs", "birds")[number % 3]
+            save(tmp_path, layout.format(side=side, kind=kind, number=number), number)
+    data = Pairs(path=str(tmp_path)).load()
+    kinds = data.attributes["label"].tolist()
+    assert kinds == [("cats", "dogs", "birds")[shade % 3] for shade in data.items[np.arange(6)][:, 0, -1, 0]]
+    if "{side}" in layout:
+        assert Pairs(path=str(tmp_path), aligned=False).load().attributes == {}
+
+
+def test_one_folder_or_pictures_beside_folders_are_no_labels(tmp_path):
+    for side in ("A", "B"):
+        save(tmp_path, f"{side}/cats/0.png", 0)
+        save(tmp_path, f"{side}/cats/1.png", 1)
+    assert Pairs(path=str(tmp_path)).load().attributes == {}
+    for side in ("A", "B"):
+        save(tmp_path, f"{side}/dogs/2.png", 2)
+    assert set(Pairs(path=str(tmp_path)).load().attributes) == {"label"}
+    assert Pairs(path=str(tmp_path), labels="none").load().attributes == {}
+    for side in ("A", "B"):
+        save(tmp_path, f"{side}/3.png", 3)
+    assert Pairs(path=str(tmp_path)).load().attributes == {}
 
 
 def test_pictures_that_keep_their_order_are_not_copied():
     pixels = np.arange(3 * 12, dtype=np.uint8).reshape(3, 2, 2, 3)
-    domain = Domain("A", ["a", "b", "c"], pixels, np.array([False, False, True]), False)
+    domain = Domain("A", ["a", "b", "c"], pixels, np.array([False, False, True]), np.array(["x", "y", "z"]))
     assert domain.only(["a", "b", "c"]).pixels is pixels
     turned = domain.only(["c", "a"])
     np.testing.assert_array_equal(turned.pixels, pixels[[2, 0]])
     assert turned.test.tolist() == [True, False]
+    assert turned.folders.tolist() == ["z", "x"]
 
 
 def test_pictures_are_decoded_into_the_array_that_is_given(tmp_path):

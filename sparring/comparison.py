@@ -21,7 +21,7 @@ from sparring.restoring import beside
 from sparring.shared_bench import SharedBench
 from sparring.sheets import Captioned, write_sheets
 from sparring.sides import take
-from sparring.tasks.picture import PictureTask
+from sparring.tasks.picture import PictureTask, refuse_other_settings
 from sparring.wording import parameters
 
 COUNT = 2000
@@ -186,12 +186,7 @@ def _refuse_unlike(models: dict[str, Model]) -> None:
         if model.modality.spec() != first.modality.spec() or type(model.modality) is not type(first.modality):
             shapes = f"{first.modality.spec().shape} and {model.modality.spec().shape}"
             raise RequestError(f"{name} and {other} make items of {shapes}; only runs of like items can be compared")
-        asked = [each.experiment.task.to_json() | {"game": None} for each in (first, model)]
-        if asked[0] != asked[1] and isinstance(first.experiment.task, PictureTask):
-            raise RequestError(
-                f"{name} and {other} are given other pictures ({first.experiment.task.name} and "
-                f"{model.experiment.task.name}, or other settings of it); only runs of one task can be compared"
-            )
+        refuse_other_settings(first.experiment.task, model.experiment.task, (name, other))
 
 
 def _foreign(models: dict[str, Model]) -> dict[str, Callable[[], Material]]:

@@ -31,7 +31,7 @@ from sparring.refining import REFINER_SEED, Refiner, refuse_unrefined
 from sparring.restoring import Restorer, examples
 from sparring.run import Run
 from sparring.sides import Judged
-from sparring.tasks.picture import PictureTask, picture_task
+from sparring.tasks.picture import PictureTask, picture_task, refuse_other_settings
 from sparring.training import sample
 from sparring.types import verdict
 
@@ -273,6 +273,7 @@ class Model:
         same = rival.experiment.task.name == self.experiment.task.name and rival.modality == self.modality
         if not same:
             raise RequestError(f"beside = {run}: a run of the same task on items of the same form is wanted")
+        refuse_other_settings(self.experiment.task, rival.experiment.task, (str(self.run.folder), f"beside = {run}"))
         return rival
 
     def specimens(self, material: Material, n: int, rows: np.ndarray | None = None) -> Specimens:

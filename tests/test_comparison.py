@@ -130,6 +130,8 @@ def test_restorations_of_other_inputs_are_not_compared(mended, tmp_path):
     )  # fmt: skip
     with pytest.raises(RequestError, match="only runs of one task"):
         compare([mended[0], tmp_path / "other"])
+    with pytest.raises(RequestError, match=r"beside = .*denoising of other noise"):
+        load(mended[0]).evaluate(beside=tmp_path / "other")
 
 
 def test_a_vae_and_a_gan_stand_side_by_side(found, runs):

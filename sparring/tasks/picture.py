@@ -99,6 +99,26 @@ def picture_task(task: Task) -> PictureTask:
     raise RequestError(f"a model of the task '{task.name}' makes new items, by 'sparring sample', and restores none")
 
 
+def refuse_other_settings(first: Task, other: Task, names: tuple[str, str]) -> None:
+    """Refuses to set models beside each other that are given other pictures: another task, or other settings but game.
+
+    Args:
+        first: a task.
+        other: another; any may be beside any where none gives pictures.
+        names: of the runs that learned them.
+    """
+    if not any(isinstance(task, PictureTask) for task in (first, other)):
+        return
+    one, two = (task.to_json() | {"game": None} for task in (first, other))
+    if one != two:
+        fields = ", ".join(field for field in one if one[field] != two.get(field))
+        which = f"{first.name} and {other.name}" if first.name != other.name else f"{first.name} of other {fields}"
+        raise RequestError(
+            f"{names[0]} and {names[1]} are given other pictures ({which}); only runs of one task and its settings "
+            "can be compared"
+        )
+
+
 def needs_pictures(task: Task, data: DataSpec) -> None:
     """Refuses data of which no generator could be given a picture."""
     if len(data.shape) != 3:

@@ -11,8 +11,9 @@ from sparring.modalities.image import Image
 from sparring.tasks import Task
 from sparring.tasks.colorization import Colorization
 from sparring.tasks.denoising import Denoising
+from sparring.tasks.generation import Generation
 from sparring.tasks.inpainting import Inpainting
-from sparring.tasks.picture import PictureTask, Restoration, prepared, takes_strength
+from sparring.tasks.picture import PictureTask, Restoration, prepared, refuse_other_settings, takes_strength
 from sparring.tasks.super_resolution import SuperResolution
 from sparring.types import Batch, DataSpec
 
@@ -140,3 +141,15 @@ def test_holes_are_grey_in_what_is_prepared():
     mask[..., 0, 0] = 0
     assert prepared(picture, mask)[0, :, 0, 0].tolist() == [0, 0, 0, 0]
     assert prepared(picture, None) is picture
+
+
+def test_only_runs_that_are_given_the_same_pictures_stand_beside_each_other():
+    weak, strong = (Denoising(noise=(GaussianNoise(low=low, high=50),)) for low in (5, 20))
+    names = ("first", "second")
+    refuse_other_settings(weak, weak.but(game=weak.game.but(adversary=0)), names)
+    refuse_other_settings(Generation(), Generation(attributes=("label",)), names)
+    with pytest.raises(RequestError, match=r"first and second are given other pictures .denoising of other noise"):
+        refuse_other_settings(weak, strong, names)
+    for pair in ((weak, Generation()), (Generation(), weak)):
+        with pytest.raises(RequestError, match=r"denoising and generation|generation and denoising"):
+            refuse_other_settings(*pair, names)

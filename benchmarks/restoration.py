@@ -213,7 +213,11 @@ def psnr(made: np.ndarray, true: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(np.square(made.astype(np.float64) - true).mean(), 1e-10)))
 
 
-_NOISE = ["--set", f"task.noise.0.low={SIGMA:g}", "--set", f"task.noise.0.high={SIGMA:g}"]
+_NOISE = [
+    word
+    for field in ("task.noise=gaussian-noise", f"task.noise.0.low={SIGMA:g}", f"task.noise.0.high={SIGMA:g}")
+    for word in ("--set", field)
+]
 _ALL = ["--set", "data.turns=all"]
 FIGURES: dict[str, tuple[tuple[str, ...], list[str], Callable[[Path, int], Found]]] = {
     "denoising": (("restoration/Train400",), ["--task", "denoising", "--size", "48", *_NOISE, *_ALL], denoising),

@@ -69,6 +69,13 @@ class GaussianNoise(Degradation):
         return picture + strength * torch.randn(picture.shape, generator=source)
 
 
+class Stored(Degradation):
+    """The picture as a file of 8 bits holds it: cut to its range and rounded."""
+
+    def __call__(self, picture: Picture, source: torch.Generator) -> Picture:
+        return rounded(picture)
+
+
 class SaltAndPepper(Degradation):
     """Pixels that turn black or white."""
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sparring.degradations import Degradation, GaussianNoise, degrade
+from sparring.degradations import Degradation, GaussianNoise, Stored, degrade
 from sparring.games import Game
 from sparring.games.paired import Paired
 from sparring.networks.residual import Residual
@@ -18,6 +18,9 @@ from sparring.types import Batch, DataSpec
 
 class Denoising(Restoration):
     """Clean pictures from noisy ones; Gaussian noise of standard deviation 5 to 50 of 255 where nothing is set.
+
+    Noisy pictures are cut to their range, as those are that come in files: what learned from others would make their
+    blacks too light. Protocols of unclipped noise set ``noise=gaussian-noise`` alone.
 
     Real pairs are learned from where the folder holds two folders ``noisy`` and ``clean``. A network that is told the
     strength (FFDNet, Zhang et al. 2018) is so by one more channel.
@@ -31,9 +34,9 @@ class Denoising(Restoration):
         description="the game that is played",
     )
     noise: tuple[Degradation, ...] = Field(
-        default=(GaussianNoise(low=5.0, high=50.0),), description="what makes a clean picture a noisy one, in order"
+        default=(GaussianNoise(low=5.0, high=50.0), Stored()),
+        description="what makes a clean picture a noisy one, in order",
     )
-
     told: bool = Field(
         default=False, description="the network is told how strong the noise is, and 'apply' takes --strength"
     )

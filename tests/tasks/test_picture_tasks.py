@@ -79,6 +79,18 @@ def test_known_noise_is_what_was_added():
     assert ((batch.condition - batch.target) * 127.5).std().item() == pytest.approx(25, rel=0.03)
 
 
+def test_noise_is_cut_as_in_a_file_where_nothing_is_set():
+    black = np.zeros((6, 32, 32, 1), np.uint8)
+    read = Reader(black, np.arange(6), Image.fit(black), None, 0)
+    given = Denoising().batch(read.batch(0, slice(0, 6))).condition
+    assert given.min() >= -1
+    levels = (given + 1) * 127.5
+    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+    assert levels.mean() > 2
+    free = Denoising(noise=(GaussianNoise(low=25, high=25),)).batch(read.batch(0, slice(0, 6))).condition
+    assert free.min() < -1.2
+
+
 def test_inpainting_keeps_what_was_known_and_hides_what_was_not():
     task = Inpainting(holes=(Rectangles(low=0.25, high=0.5),))
     batch = task.batch(reader().batch(0, slice(0, 4)))

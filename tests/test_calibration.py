@@ -28,7 +28,7 @@ def pictures(count: int, seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
     """A small network that saw fifty pictures three hundred times."""
-    return sparring.train(pictures(50, 0), out=tmp_path_factory.mktemp("heart") / "run", steps=300, settings=BY_HEART)
+    return sparring.train(pictures(50, 0), out=tmp_path_factory.mktemp("heart") / "run", steps=400, settings=BY_HEART)
 
 
 def test_a_model_that_knows_fifty_pictures_by_heart_is_caught_by_every_attack(model, tmp_path):

@@ -22,6 +22,7 @@ from sparring.data.named import Mnist
 from sparring.display import beginning
 from sparring.errors import RequestError, RunError, SparringError
 from sparring.evaluation import Evaluation
+from sparring.games.latent import Latent
 from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.memory import available
@@ -251,13 +252,14 @@ def test_a_discriminator_that_no_checkpoint_holds_takes_no_memory(run, monkeypat
     path = run / "experiment.json"
     stored = json.loads(path.read_text())
     plain = load(run).sample(2)
-    built, build = [], codec.build
-    monkeypatch.setattr(codec, "build", lambda *asked: built.append(torch.empty(0).is_meta) or build(*asked))
+    built, players = [], Latent.players
+    monkeypatch.setattr(Latent, "players", lambda *asked: built.append(torch.empty(0).is_meta) or players(*asked))
     stored["experiment"]["task"]["game"]["network"]["judge"] = [60_000, 30_000]
     path.write_text(json.dumps(stored))
     beginning(run, None)
     model = load(run)
-    assert built == [True, True]
+    assert built
+    assert all(built)
     assert np.array_equal(model.sample(2), plain)
     with pytest.raises(RunError, match=r"checkpoints does not fit the experiment: discriminator"):
         model.score(np.zeros((2, 4, 4, 1), np.uint8))
@@ -268,7 +270,7 @@ def test_players_that_must_be_built_in_earnest_are_refused_where_memory_does_not
     model = load(run)
     tensors = dict(model._players.state_dict())
     model._players.get_submodule("generator").register_buffer("unsaved", torch.zeros(2), persistent=False)
-    monkeypatch.setattr(codec, "build", lambda *asked: copy.deepcopy(model._players))
+    monkeypatch.setattr(Latent, "samplers", lambda *asked: copy.deepcopy(model._players))
     assert codec.filled(model.experiment, model.codec, tensors, run)["generator"].get_buffer("unsaved").tolist() == [
         0,
         0,

@@ -37,6 +37,7 @@ from sparring.penalties import R1, R2, GradientPenalty, Mismatch
 from sparring.tasks import Task
 from sparring.tasks.generation import Generation
 from sparring.tasks.picture import PictureTask
+from sparring.tasks.translation import Translation
 from sparring.terms import L2, Contrast
 from sparring.training import Training
 from sparring.views import AdaptiveAugment, Pack, View
@@ -90,13 +91,12 @@ def default(facts: Facts) -> tuple[Task, Training]:
 
 def restoration(facts: Facts) -> tuple[Task, Training]:
     """Pictures from pictures, by the task's own networks: pixels first, then the discriminator joins."""
-    return _picture_task(facts, "restoration", paired=True), Training(
-        batch=16,
-        optimiser=Muon(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999),
-        per_player={"discriminator": _JUDGING},
-        average=0.005,
-        images=300_000,
-    )
+    batch, optimiser = 16, Muon(rate=1e-3, rate_final=1e-6, beta1=0.9, beta2=0.999)
+    if facts.task == Translation.name:
+        # Its wide layers are made orthogonal more slowly than they learn, and pairs are few.
+        batch, optimiser = 4, Adam(rate=1e-3, rate_final=1e-5, beta1=0.9, beta2=0.99)
+    shared = {"per_player": {"discriminator": _JUDGING}, "average": 0.005, "images": 300_000}
+    return _picture_task(facts, "restoration", paired=True), Training(batch=batch, optimiser=optimiser, **shared)
 
 
 def redrawing(facts: Facts) -> tuple[Task, Training]:

@@ -23,7 +23,7 @@ class Translation(PictureTask):
     recolours: ClassVar[bool] = True
     game: Game = Field(
         default=Paired(
-            network=Unet(norm="instance", residual=False, judge=Patch(width=64)),
+            network=Unet(width=16, norm="instance", residual=False, judge=Patch(width=32)),
             terms=(L1(),),
             warm=0.1,
         ),

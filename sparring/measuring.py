@@ -90,11 +90,9 @@ def _scores(engine: Engine, reader: Batches | None) -> np.ndarray:
     """The discriminator's verdict on items of a split, each once, in eval mode."""
     assert reader is not None, "only what is held back is judged"
     engine.players.eval()
+    once = reader.distinct if isinstance(reader, Distinct) else lambda a, b: reader.batch(a, slice(0, b - a))
     count, found = min(len(reader), evaluation.QUICK_COUNT), []
     for start in range(0, count, _CHUNK):
-        stop = min(start + _CHUNK, count)
-        once = reader.distinct if isinstance(reader, Distinct) else lambda a, b: reader.batch(a, slice(0, b - a))
-        read = once(start, stop)
-        batch = engine.ready(engine.task.batch(read))
+        batch = engine.ready(engine.task.batch(once(start, min(start + _CHUNK, count))))
         found.append(verdict(engine.task.game.score(engine.players, batch)).double().cpu())
     return torch.cat(found).numpy()

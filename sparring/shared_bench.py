@@ -85,10 +85,7 @@ class SharedBench:
             if not taken.better:
                 continue
             asked.append((metric, even))
-            held = None if metric.paired else even.floor
-            if held is not None and metric.refusal(learned, self.test, held) is None:
-                readings = metric(learned, self.test, held)
-                floors |= {metric.printed(n, self.protocol["features"]): r.value for n, r in readings.items()}
+            floors |= self._floor(metric, learned, None if metric.paired else even.floor)
             for number in taken.better:
                 name = metric.printed(number, self.protocol["features"])
                 numbers[name] = {run: taken.number(number, run) for run in taken.runs}
@@ -111,23 +108,25 @@ class SharedBench:
         learned = self.side(take(self.material, rows, MOST))
         learned = replace(learned, whole=items[rows]) if isinstance(items, TableItems) else learned
         for metric in (metric for metric in self.jury.metrics if metric.audited and metric.judging):
-            sides = made | ({} if self.held is None else {"": self.held})
-            for run, side in sides.items():
-                reason = "learned from other items" if run in foreign else metric.refusal(learned, self.test, side)
-                if reason is not None:
-                    told_so = f"{run}: {reason}" if run else ""
-                    self.refused[metric.name] = "; ".join(filter(None, (self.refused.get(metric.name), told_so)))
-                    continue
-                for number, reading in metric(learned, self.test, side).items():
+            floors |= self._floor(metric, learned, self.held)
+            reasons = {run: metric.refusal(learned, self.test, side) for run, side in made.items()}
+            reasons |= dict.fromkeys(foreign, "learned from other items")
+            for run in (run for run, reason in reasons.items() if reason is None):
+                for number, reading in metric(learned, self.test, made[run]).items():
                     name = metric.printed(number, self.protocol["features"])
-                    if run:
-                        numbers.setdefault(name, {})[run] = Number(reading.value, reading.low, reading.high)
-                    else:
-                        floors[name] = reading.value
+                    numbers.setdefault(name, {})[run] = Number(reading.value, reading.low, reading.high)
+            if said := "; ".join(f"{run}: {reason}" for run, reason in reasons.items() if reason is not None):
+                self.refused[metric.name] = said
         if numbers:
             self.protocol["copies"] = f"looked for among {len(learned):,} of {len(rows):,} training items"
-        self.refused = {name: reason for name, reason in self.refused.items() if reason}
         return numbers, floors
+
+    def _floor(self, metric: Metric, learned: Evidence, held: Evidence | None) -> dict[str, float]:
+        """A metric's numbers of held-back real items, by their printed names; none where it cannot be taken of them."""
+        if held is None or metric.refusal(learned, self.test, held) is not None:
+            return {}
+        readings = metric(learned, self.test, held)
+        return {metric.printed(name, self.protocol["features"]): reading.value for name, reading in readings.items()}
 
     def reconstructions(self, models: dict[str, Model]) -> Taken:
         """How held-back pictures come back from the models that can give them back, held against what they were."""

@@ -62,8 +62,6 @@ def test_a_finished_run_that_is_lengthened_says_that_rates_stay(tmp_path, shades
     assert any("rates stay at those of the end" in note for note in notes)
     notes = [record.note for record in going(tmp_path / "run", proposal, 40) if record.note]
     assert any("the run is over" in note for note in notes)
-    list(going(tmp_path / "short", proposal, 40))
-    going(tmp_path / "short", proposal, 40)
 
 
 def test_what_is_written_of_a_model_has_the_batch_norms_of_averaged_weights(tmp_path):

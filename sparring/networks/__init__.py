@@ -9,11 +9,6 @@ from sparring.part import Part
 from sparring.types import DataSpec
 
 
-def choices_of(generator: nn.Module) -> int:
-    """How many of the last numbers of its latent vector decide which choices a generator takes; 0 of most."""
-    return getattr(generator, "choices", 0)
-
-
 class Architecture(Part):
     """A family of matching generators and discriminators; its fields are their sizes.
 
@@ -56,3 +51,8 @@ class Architecture(Part):
         Args:
             spec: what the discriminator's view of one item looks like.
         """
+
+
+def choices_of(generator: nn.Module) -> int:
+    """How many of the last numbers of its latent vector decide which choices a generator takes; 0 of most."""
+    return getattr(generator, "choices", 0)

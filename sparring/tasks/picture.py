@@ -106,6 +106,9 @@ def refuse_other_settings(first: Task, other: Task, names: tuple[str, str]) -> N
         first: a task.
         other: another; any may be beside any where none gives pictures.
         names: of the runs that learned them.
+
+    Raises:
+        RequestError: they are; the message names the fields.
     """
     if not any(isinstance(task, PictureTask) for task in (first, other)):
         return

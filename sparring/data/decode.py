@@ -4,7 +4,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from io import BufferedIOBase
@@ -77,6 +77,23 @@ TRAITS = {
     "resized": "larger than the size, reduced",
 }
 """What reading may find or change in a picture."""
+WHITE = "white"
+"""What transparent pictures lie on where a source does not say it."""
+
+
+def remarks(
+    traits: Mapping[str, int], count: int, *, background: str = WHITE, without: Collection[str] = ()
+) -> list[str]:
+    """What was found or changed, in words, each with the number of pictures.
+
+    Args:
+        traits: of how many pictures each was seen.
+        count: of all pictures.
+        background: what transparent ones lie on.
+        without: traits that are not told.
+    """
+    seen = [(said, traits[trait]) for trait, said in TRAITS.items() if traits.get(trait) and trait not in without]
+    return [f"{said.format(background=background)}: {number} of {count} pictures" for said, number in seen]
 
 
 class Look(NamedTuple):

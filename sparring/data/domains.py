@@ -1,13 +1,14 @@
 """Domains: the two sides of a translation, and which picture of one stands beside which of the other."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from sparring.data.content import REPORT, lowest
+from sparring.data.decode import remarks
 from sparring.data.images import digests
 from sparring.data.labels import CLASS
 
@@ -25,7 +26,7 @@ class Domain:
         pixels: ``(n, h, w, c)``.
         test: which are in the official test split, ``(n,)``.
         folders: the innermost folder of each below the domain, ``(n,)`` of strings, empty where there is none.
-        resized: whether any picture had another size.
+        traits: of how many pictures a trait was seen.
         coloured: whether the channels of any differ.
     """
 
@@ -34,11 +35,20 @@ class Domain:
     pixels: np.ndarray
     test: np.ndarray
     folders: np.ndarray
-    resized: bool = False
+    traits: Mapping[str, int] = field(default_factory=dict)
     coloured: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def resized(self) -> bool:
+        """Whether any picture had another size."""
+        return bool(self.traits.get("resized") or self.traits.get("enlarged"))
+
+    def remarks(self) -> list[str]:
+        """What was found or changed in its pictures besides their size, in words."""
+        return remarks(self.traits, len(self), without=("resized", "enlarged"))
 
     @cached_property
     def digests(self) -> np.ndarray:

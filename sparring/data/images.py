@@ -12,7 +12,7 @@ from PIL import ImageColor
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sparring.data import Dataset, DataSource, Fault, Items
-from sparring.data.decode import ENDINGS, TRAITS, quiet
+from sparring.data.decode import ENDINGS, quiet, remarks
 from sparring.data.decoding import Decodings, decode_all
 from sparring.data.files import Files, stem
 from sparring.data.form import Form
@@ -186,11 +186,7 @@ class Images(DataSource):
 
     def _notes(self, traits: Counter[str], items: np.ndarray, found: Found) -> list[str]:
         skipped = {"deep"} if items.dtype == np.uint16 else set()
-        lines = [
-            f"{said.format(background=self.background)}: {traits[trait]} of {len(items)} pictures"
-            for trait, said in TRAITS.items()
-            if traits[trait] and trait not in skipped
-        ]
+        lines = remarks(traits, len(items), background=self.background, without=skipped)
         other = found.note_of_others()
         return [*lines, *self._resizing(traits, items), *([other] if other else [])]
 

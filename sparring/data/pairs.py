@@ -117,26 +117,33 @@ class Pairs(DataSource):
         if domains is None and len(tops) == 2 and not {top.lower() for top in tops} <= SPLITS:
             domains = tops[0], tops[1]
         if domains is not None:
-            return self._folders(files, found.looks, _by_domain(where, domains), faults)
+            return self._folders(files, found.looks, _by_domain(where, domains), faults, notes)
         if not self.aligned:
             raise RequestError(f"'{self.path}' must hold two folders, such as trainA and trainB; it holds {tops}")
-        return self._side_by_side(files, found.looks, where, faults)
+        return self._side_by_side(files, found.looks, where, faults, notes)
 
     def _side_by_side(
-        self, files: Files, looks: dict[str, Look], where: dict[str, Place], faults: list[Fault]
+        self, files: Files, looks: dict[str, Look], where: dict[str, Place], faults: list[Fault], notes: list[str]
     ) -> tuple[Domain, Domain]:
         height, width = self.size or infer_size([(seen.height, max(1, seen.width // 2)) for seen in looks.values()])
         form = replace(self._form((height, width), looks), halves=True)
         both = self._domain("both", files, where, form, faults)
         left, right = both.pixels[:, :, :width], both.pixels[:, :, width:]
+        notes += both.remarks()
         return replace(both, title="left", pixels=left), replace(both, title="right", pixels=right)
 
     def _folders(
-        self, files: Files, looks: dict[str, Look], domains: dict[str, dict[str, Place]], faults: list[Fault]
+        self,
+        files: Files,
+        looks: dict[str, Look],
+        domains: dict[str, dict[str, Place]],
+        faults: list[Fault],
+        notes: list[str],
     ) -> tuple[Domain, Domain]:
         used = {name: looks[name] for inside in domains.values() for name in inside}
         form = self._form(self.size or infer_size([(seen.height, seen.width) for seen in used.values()]), used)
         first, second = (self._domain(title, files, inside, form, faults) for title, inside in domains.items())
+        notes += [f"{said} of {side.title}" for side in (first, second) for said in side.remarks()]
         if not self.aligned:
             return first, second
         there = ({name: domains[side.title][name] for name in side.names} for side in (first, second))
@@ -161,10 +168,9 @@ class Pairs(DataSource):
         faults += seen.faults
         names = [names[row] for row in seen.rows]
         test = np.array([where[name].test for name in names], bool)
-        resized = bool(seen.traits["resized"] or seen.traits["enlarged"])
         inner = [where[name].folders if form.halves else where[name].folders[1:] for name in names]
         folders = np.array([path[-1] if path else "" for path in inner], np.str_)
-        return Domain(title, names, seen.items, test, folders, resized, seen.coloured)
+        return Domain(title, names, seen.items, test, folders, seen.traits, seen.coloured)
 
 
 def _by_domain(where: dict[str, Place], domains: tuple[str, str]) -> dict[str, dict[str, Place]]:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from sparring.data import Dataset, DataSource, Fault
 from sparring.data.counterparts import counterparts, places
-from sparring.data.decode import Look, decode, quiet
+from sparring.data.decode import Look, decode, quiet, remarks
 from sparring.data.files import Files, read, stem
 from sparring.data.form import Form
 from sparring.data.images import Size
@@ -69,11 +69,12 @@ class Photos(DataSource):
 
     def load(self) -> Dataset:
         faults: list[Fault] = []
+        traits: Counter[str] = Counter()
         with quiet():
             files = Files(self.path)
             found = find(files, self.max_pixels)
             labelled = label(list(found.looks), [], Question(self.path, "none", None, files.several))
-            kept = dict(self._pictures(files, found, faults))
+            kept = dict(self._pictures(files, found, faults, traits))
         names = [name for name in labelled.names if name in kept]
         if not names:
             skipped = [*found.faults, *faults]
@@ -95,7 +96,12 @@ class Photos(DataSource):
             digests=np.array([_digest(picture) for picture in pictures], "S32"),
             test=test,
             faults=(*found.faults, *faults),
-            notes=(*items.notes(), *([f"{len(names)} pairs"] if partners else []), *labelled.notes),
+            notes=(
+                *remarks(traits, len(kept)),
+                *items.notes(),
+                *([f"{len(names)} pairs"] if partners else []),
+                *labelled.notes,
+            ),
             given=None if partners is None else Crops([kept[name] for name in partners.values()], size, self.turns),
         )
 
@@ -121,8 +127,10 @@ class Photos(DataSource):
             )
         return {name: mate for name, mate in found.items() if name not in other}
 
-    def _pictures(self, files: Files, found: Found, faults: list[Fault]) -> Iterator[tuple[str, np.ndarray]]:
-        """Every picture that can be decoded, at its own size; why the others cannot goes to ``faults``."""
+    def _pictures(
+        self, files: Files, found: Found, faults: list[Fault], traits: Counter[str]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Every picture that can be decoded, at its own size; ``traits`` and ``faults`` say of what and why not."""
         grey = self.color == "grey" or (self.color == "auto" and all(seen.grey for seen in found.looks.values()))
         forms = {name: self._form(seen, grey) for name, seen in found.looks.items()}
         total = sum(form.height * form.width * form.channels for form in forms.values())
@@ -134,10 +142,12 @@ class Photos(DataSource):
             left.remove(file.name)
             try:
                 data = read(file, largest_file(self.max_pixels))
-                pixels = decode(data, forms[file.name]).pixels
+                picture = decode(data, forms[file.name])
             except DataError as fault:
                 faults.append(Fault(file.name, str(fault)))
                 continue
+            pixels = picture.pixels
+            traits.update(picture.traits)
             kept = held[at : at + pixels.size].reshape(pixels.shape)
             kept[:] = pixels
             at += pixels.size

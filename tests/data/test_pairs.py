@@ -361,3 +361,21 @@ def test_one_folder_cannot_hold_unpaired_domains(tmp_path):
     save(tmp_path, "a.png", 3)
     with pytest.raises(RequestError, match="trainA"):
         Pairs(path=str(tmp_path), aligned=False).load()
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_what_reading_changed_in_pairs_is_told_of_the_domain(tmp_path, aligned):
+    for side in "AB":
+        for number in range(3):
+            save(tmp_path, f"{side}/{number}.png", number)
+    Image.fromarray(np.full((6, 8, 4), 9, np.uint8)).save(tmp_path / "B/1.png")
+    notes = Pairs(path=str(tmp_path), aligned=aligned).load().notes
+    assert "transparency, composited on white: 1 of 3 pictures of B" in notes
+    assert not any("pictures of A" in note for note in notes)
+
+
+def test_what_reading_changed_in_halves_is_told_once(tmp_path):
+    for number in range(3):
+        Image.fromarray(np.full((6, 8, 4), number, np.uint8)).save(tmp_path / f"{number}.png")
+    notes = Pairs(path=str(tmp_path)).load().notes
+    assert [note for note in notes if "transparency" in note] == ["transparency, composited on white: 3 of 3 pictures"]

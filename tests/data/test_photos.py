@@ -167,3 +167,10 @@ def test_two_folders_of_other_pictures_are_no_pairs(tmp_path):
 def save_folder(tmp_path, name):
     (tmp_path / name).mkdir(exist_ok=True)
     return tmp_path / name
+
+
+def test_what_reading_changed_in_photos_is_told(tmp_path):
+    save(tmp_path, "a.png", (20, 20, 3))
+    save(tmp_path, "b.png", (20, 20, 4))
+    notes = Photos(path=str(tmp_path)).load().notes
+    assert "transparency, composited on white: 1 of 2 pictures" in notes

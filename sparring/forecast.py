@@ -101,9 +101,9 @@ def _forecast(proposal: Proposal, device: torch.device) -> Forecast:
     plan = unmeasured(experiment, Limits()).but(accumulate=found.parts)
     made: list[Engine] = []
 
-    def measure(candidate: Plan) -> float:
+    def measure(candidate: Plan, least: float) -> float:
         made[:] = [engines(candidate)]
-        return seconds_per_step(made[0])
+        return seconds_per_step(made[0], least)
 
     plan, seconds = fastest(candidates(experiment, plan, material.spec, device), measure)
     shares = phases(experiment.task.game, plan)

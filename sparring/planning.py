@@ -1,5 +1,6 @@
 """Planning: how long a run will be and which precision and layout are fastest here, found by a few throw-away steps."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,8 @@ SAVE_SECONDS = 60
 """About how long it is from one checkpoint to the next where the speed is known."""
 
 _WARM = 3
+_FAR, _FAR_AT_FIRST = 3, 10
+"""Times the best setting's step after which one is given up, later and in the first step, which also sets things up."""
 _LOOKS = 20
 
 
@@ -42,14 +45,14 @@ def make_plan(
     if len(tried) == 1 and limits.minutes is None:
         return plan, None
 
-    def measure(candidate: Plan) -> float:
-        return seconds_per_step(engine(candidate))
+    def measure(candidate: Plan, least: float) -> float:
+        return seconds_per_step(engine(candidate), least)
 
     plan, seconds = fastest(tried, measure)
     if plan.threads > 1:
         # Small networks wait for their threads longer than they compute.
         alone = plan.but(threads=1)
-        needed = measure(alone)
+        needed = measure(alone, seconds)
         plan, seconds = (alone, needed) if needed < seconds else (plan, seconds)
     if limits.minutes is not None:
         fit = max(1, int((limits.minutes * 60 - (time.monotonic() - begun)) / seconds))
@@ -193,12 +196,19 @@ def unmeasured(experiment: Experiment, limits: Limits) -> Plan:
 def candidates(experiment: Experiment, plan: Plan, spec: DataSpec, device: torch.device) -> list[Plan]:
     """The settings worth measuring, among those that the training leaves open."""
     training, pictures = experiment.training, len(spec.shape) == 3
-    halves = ["bf16"] if device.type in ("cpu", "cuda") and training.privacy is None else []
+    halves = ["bf16"] if computes_halves(device) and training.privacy is None else []
     precisions = ["fp32", *halves] if training.precision == "auto" else [training.precision]
     layouts = ["contiguous", *(["channels-last"] if pictures else [])] if training.layout == "auto" else [plan.layout]
     # Half precision is never faster with contiguous pictures where both layouts are there.
     pairs = [(p, la) for p in precisions for la in layouts if p != "bf16" or la == layouts[-1]]
     return [plan.but(precision=p, layout=la) for p, la in pairs]
+
+
+def computes_halves(device: torch.device) -> bool:
+    """Whether a device computes in bf16 itself: where it is emulated, a single step can take minutes."""
+    if device.type == "cpu":
+        return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type == "cuda"
 
 
 def phases(game: Game, plan: Plan) -> dict[int, float]:
@@ -213,11 +223,15 @@ def phases(game: Game, plan: Plan) -> dict[int, float]:
     return dict(found.values())
 
 
-def seconds_per_step(engine: Engine) -> float:
+def seconds_per_step(engine: Engine, least: float = math.inf) -> float:
     """Mean seconds of a step, over at most 16 throw-away steps after warm-up.
 
     Several processes take the same number of steps, since each step waits for all of them. A game that diverges is
     timed as far as it comes: training itself will notice, and has its remedies.
+
+    Args:
+        engine: plays the steps.
+        least: seconds of a step in the best setting so far; one that is far from it is given up early.
     """
     torch.set_num_threads(engine.plan.threads)
     took: list[float] = []
@@ -229,6 +243,8 @@ def seconds_per_step(engine: Engine) -> float:
                 _settle(engine)
             finally:
                 took.append(time.monotonic() - start)
+            if took[-1] > least * (_FAR_AT_FIRST if len(took) == 1 else _FAR) and not dist.is_initialized():
+                return took[-1]
     counted = took[_WARM:] or took
     return sum(counted) / len(counted)
 

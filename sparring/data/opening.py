@@ -75,6 +75,9 @@ def read_for(kind: str, source: DataSource, fields: Mapping[str, Any]) -> DataSo
         kind: name of a data source; empty where the task has no wish.
         source: what was opened; what both have in common is kept.
         fields: what else the task sets.
+
+    Raises:
+        RequestError: the source was told something that means nothing for the task's.
     """
     from sparring.data.images import Images
 
@@ -82,6 +85,9 @@ def read_for(kind: str, source: DataSource, fields: Mapping[str, Any]) -> DataSo
         return source
     wanted = DataSource.find(kind)
     common = {"path", "size", "color", "max_pixels", "cache_mb"} & set(wanted.model_fields)
+    for name, field in Images.model_fields.items():
+        if name not in common and getattr(source, name) != field.get_default():
+            raise RequestError(f"{name}={getattr(source, name)} means nothing for {wanted.name}; leave it out")
     return wanted(**{name: getattr(source, name) for name in common} | dict(fields))
 
 

@@ -9,7 +9,7 @@ from sparring.data import DataSource
 from sparring.data.arrays import Arrays
 from sparring.data.idx import Idx
 from sparring.data.images import Images
-from sparring.data.opening import NAMES, open_data
+from sparring.data.opening import NAMES, open_data, read_for
 from sparring.errors import RequestError
 
 
@@ -118,3 +118,11 @@ def test_data_in_memory_are_kept_in_the_given_folder(tmp_path):
     assert source.load().items.shape == (4, 4, 4, 1)
     with pytest.raises(RequestError, match="need a folder"):
         open_data(np.zeros((4, 8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["pairs", "photos"])
+@pytest.mark.parametrize(("field", "value"), [("label_pattern", "{age}_*"), ("fit", "letterbox"), ("depth", "16")])
+def test_what_a_task_reads_otherwise_refuses_what_it_would_drop(kind, field, value):
+    assert read_for(kind, Images(path="there", size=32), {}).size == (32, 32)
+    with pytest.raises(RequestError, match=f"{field}=.* means nothing for {kind}; leave it out"):
+        read_for(kind, Images(path="there", **{field: value}), {})

@@ -37,6 +37,7 @@ FLOORS = {
             "penalties",
             "terms",
             "agreement",
+            "clusters",
             "perceptual",
             "degradations",
             "views",

@@ -146,10 +146,10 @@ def evaluated(names: Sequence[str], title: str) -> Callable[[Path, int], Found]:
 
 def inpainting(out: Path, most: int) -> Found:
     """The numbers of ``sparring evaluate``, and KID of what lies around several holes of each picture."""
-    from benchmarks.judges import SEED, measure
+    from benchmarks.judges import SEED
     from sparring.experiment import gather_again
-    from sparring.metrics import Evidence
     from sparring.metrics.features import Features
+    from sparring.metrics.kernel import grouped_distance
     from sparring.model import load
     from sparring.restoring import examples
     from sparring.tasks.picture import PictureTask
@@ -164,14 +164,14 @@ def inpainting(out: Path, most: int) -> Found:
     learned = np.asarray(material.data.items[material.splits.train])
     features = Features.find("random-conv")().fit(around(learned, np.resize(given, learned.shape[:3])), None, SEED)
 
-    def seen(side: str) -> Evidence:
-        crops = around(np.concatenate([getattr(look, side) for look in looks]), given)
-        return Evidence(crops, features(crops))
+    def seen(side: str) -> np.ndarray:
+        """Features by picture and hole."""
+        found = features(around(np.concatenate([getattr(look, side) for look in looks]), given))
+        return found.reshape(HOLES, len(rows), -1).swapaxes(0, 1)
 
-    true = seen("truth")
-    reading = measure("kid", true, true, seen("items"))["kid"]
-    more = {"low": reading.low or 0.0, "high": reading.high or 0.0, "pictures": len(rows), "holes": len(given)}
-    yield f"faces, around holes: kid[{features.name}]", reading.value, "", more
+    found = grouped_distance(seen("truth"), seen("items"))
+    more = {"low": found.ends[0], "high": found.ends[1], "pictures": len(rows), "holes": len(given)}
+    yield f"faces, around holes: kid[{features.name}]", found.value, "", more
 
 
 def around(shown: np.ndarray, known: np.ndarray, side: int = 40) -> np.ndarray:

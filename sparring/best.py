@@ -1,5 +1,6 @@
 """The best model so far, by a number on the *select* split, kept beside the last one."""
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -43,6 +44,14 @@ def chosen(found: Evaluation, name: str, *, judged: bool = False) -> Row | None:
     raise RequestError(f"training.best = '{name}': no quick metric of these data has that name; there are {there}")
 
 
+def weighed(row: Row) -> float:
+    """A number as runs choose by it: a kernel distance is as far from 0 below as above.
+
+    Below 0 it is all noise, which grows as items leave the data: of a model that diverged it can be any number.
+    """
+    return abs(row.value) if row.name.partition("[")[0] == Kid.name else row.value
+
+
 def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> bool:
     """Writes the model where it is better than the one that is kept, whichever came first.
 
@@ -59,7 +68,8 @@ def keep_if_best(run: Run, row: Row, step: int, tensors: dict[str, Tensor]) -> b
     """
     kept = best_of(run)
     if kept is not None and kept["metric"] == row.name:
-        better = row.value < kept["value"] if row.better == "lower" else row.value > kept["value"]
+        value, before = weighed(row), weighed(replace(row, value=kept["value"]))
+        better = value < before if row.better == "lower" else value > before
         if not better:
             return False
     run.write_tensors(run.best / run.generator.name, tensors)

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from sparring import evaluation
+from sparring.best import weighed
 from sparring.engines import Engines, ensure_plan, refit
 from sparring.errors import Divergence, RunError, SparringError, TrainingError
 from sparring.experiment import Experiment, Material
@@ -325,7 +326,7 @@ class Session:
     def _stop_if_similar_enough(self, found: evaluation.Evaluation | None, told: list[Record]) -> None:
         if self.limits.until is None:
             return
-        bound, values = Bound.parse(self.limits.until), {r.name: r.value for r in found.rows} if found else {}
+        bound, values = Bound.parse(self.limits.until), {r.name: weighed(r) for r in found.rows} if found else {}
         # A number that cannot be taken now, of a model that makes no sense yet, is no reason to stop.
         reached = bound.of(values) is not None and bound.holds(values)
         if agreed(self.device, int(reached)):

@@ -21,7 +21,7 @@ from sparring.networks.mlp import Mlp
 from sparring.penalties import Constraint, Look, Penalty
 from sparring.randomness import by_position, derive, per_sample
 from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise, verdict
-from sparring.views import AdaptiveAugment, Sight, View
+from sparring.views import AdaptiveAugment, Pack, Sight, View
 
 CLUSTERS = "memory-clusters"
 """Where players keep what tells clusters apart."""
@@ -68,6 +68,14 @@ class Latent(Game):
                 raise ValueError(
                     f"{field} names {twice[0]} twice, and the two would share what they remember; give one"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _packs_come_last(self) -> "Latent":
+        packs = [number for number, view in enumerate(self.views) if isinstance(view, Pack)]
+        late = next((view for view in self.views[packs[0] :] if view.augments), None) if packs else None
+        if late is not None:
+            raise ValueError(f"views: {late.name} would change a pack as if it were one item; put {Pack.name} last")
         return self
 
     def _told(self, spec: DataSpec) -> DataSpec:

@@ -8,7 +8,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from benchmarks.intervals import clusters
 from sparring.metrics import Evidence
 from sparring.metrics.intervals import NORMAL, standard_error
-from sparring.metrics.kernel import Kid, _paired, kernel_distance, some
+from sparring.metrics.kernel import Kid, _kernels, _paired, _shuffled, grouped_distance, kernel_distance, some
 
 
 class Rows(torch.nn.Module):
@@ -89,10 +89,68 @@ def test_what_pairs_tell_of_the_kernel_is_what_all_pairs_do():
     centred = kernel - means[:, None] - means + means.mean()
     np.fill_diagonal(centred, 0)
     influence = rows[:, 0] - rows[:, 0].mean()
-    found = _paired(rows, means, influence + 5)
+
+    def told(count):
+        part = _shuffled(rows[:count])
+        return _paired(
+            lambda *places: _kernels(part, *places), _shuffled(means[:count]), _shuffled(influence[:count] + 5)
+        )
+
+    found = told(1500)
     assert found.energy == pytest.approx((np.square(centred).sum() / 1500 / 1499) ** 0.5, rel=0.15)
     assert found.carried == pytest.approx((influence @ centred @ influence / 1500 / 1499) ** 0.5, rel=0.15)
-    assert _paired(rows[:2], means[:2], influence[:2]).energy > 0
+    assert told(2).energy > 0
+
+
+def restored(source, count, noise=0.5, each=1, width=8):
+    """Rows of features, and what was made from each: near it, by noise of its own."""
+    true = source.normal(0.3, 1, (count, 1, width))
+    return true, true + noise * source.normal(size=(count, each, width))
+
+
+@given(st.integers(2, 12), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(0, 100))
+def test_of_groups_it_equals_the_sums_over_all_pairs_of_different_groups(groups, first, second, width, seed):
+    source = np.random.default_rng(seed)
+    x, y = source.normal(size=(groups, first, width)), source.normal(1, 2, size=(groups, second, width))
+
+    def mean(a, b):
+        kernels = [
+            (u @ v / width + 1) ** 3 for i, one in enumerate(a) for j, other in enumerate(b) if i != j
+            for u in one for v in other
+        ]  # fmt: skip
+        return np.mean(kernels)
+
+    truth = mean(x, x) + mean(y, y) - 2 * mean(x, y)
+    assert grouped_distance(x, y).value == pytest.approx(truth, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_of_pictures_and_what_was_made_from_them_it_has_no_bias_and_its_interval_holds(each):
+    source = np.random.default_rng(0)
+    truth = kernel_distance(*(restored(source, 5000)[side][:, 0] for side in (0, 1))).value
+    found = [grouped_distance(*restored(source, 40, each=each)) for _ in range(200)]
+    values = np.array([one.value for one in found])
+    assert abs(values.mean() - truth) < 4 * values.std() / 200**0.5
+    assert 180 <= sum(one.ends[0] <= truth <= one.ends[1] for one in found) <= 198
+    plain = [kernel_distance(true[:, 0], made[:, 0]).value for true, made in (restored(source, 40) for _ in range(50))]
+    assert np.mean(plain) < truth - 0.5 * abs(truth)
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_what_was_made_from_a_picture_of_the_reference_is_found_by_its_truth(each):
+    source = np.random.default_rng(0)
+    true, made = restored(source, 30, each=each)
+    pictures = source.integers(0, 256, (30, 4, 4, 1), np.uint8)
+    order = source.permutation(30 * each)
+    truths, rows = np.repeat(pictures, each, 0)[order], made.reshape(-1, 8)[order]
+    test, fake = Evidence(pictures, true[:, 0]), Evidence(truths, rows, truth=truths)
+    found = Kid()(test, test, fake)["kid"]
+    assert found.value == pytest.approx(grouped_distance(true, made).value, rel=1e-9)
+    assert Kid(most=20)(test, test, fake)["kid"].value == pytest.approx(
+        grouped_distance(true[:20], made[:20]).value, rel=1e-9
+    )
+    others = Evidence(truths, rows, truth=255 - truths)
+    assert Kid()(test, test, others)["kid"].value == pytest.approx(kernel_distance(true[:, 0], rows).value, rel=1e-9)
 
 
 def test_of_more_items_than_wanted_the_same_are_chosen_each_time():

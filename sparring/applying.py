@@ -184,13 +184,18 @@ def _targets(found: Sequence[tuple[Path, Path]], out: Path, *, alone: bool) -> l
     if not found:
         return []
     if out.suffix and not out.is_dir():
-        if not alone or out.suffix.lower() not in ENDINGS:
-            raise RequestError(f"-o {out}: {len(found)} pictures go to a folder; one goes to a file in {ENDINGS}")
+        if out.suffix.lower() not in ENDINGS:
+            raise RequestError(f"-o {out}: files end in {', '.join(ENDINGS)}; for a folder of that name, make it first")
+        if not alone:
+            raise RequestError(f"-o {out}: {len(found)} pictures go to a folder, not to one file; give another -o")
         return [out]
-    targets = [out / name.with_suffix(".png") for _, name in found]
-    doubled, times = Counter(targets).most_common(1)[0]
-    if times > 1:
-        raise RequestError(f"two inputs would become {doubled}; apply them one after the other")
+    times = Counter(name.with_suffix("") for _, name in found)
+    # Of several pictures of one name each keeps its ending too, "a.jpg.png".
+    kept = [name.with_name(name.name + ".png") if times[name.with_suffix("")] > 1 else name for _, name in found]
+    targets = [out / name.with_suffix(".png") for name in kept]
+    doubled, most = Counter(targets).most_common(1)[0]
+    if most > 1:
+        raise RequestError(f"two inputs would become {doubled}; give them other names, or one at a time with -o FILE")
     return targets
 
 
@@ -252,13 +257,20 @@ def _mask_beside(source: Path) -> Path | None:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """A mask file as ``(h, w)`` bool: True, where it is brighter than half, is a hole.
+    """A mask file as ``(h, w)`` bool: True, where it is brighter than half on black, is a hole.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or has no hole.
     """
     try:
-        pixels = read_still(path).pixels
+        mask = read_still(path)
     except DataError as error:
         raise DataError(f"mask {path}: {error}") from None
-    return pixels.mean(2) > np.iinfo(pixels.dtype).max / 2
+    most = np.iinfo(mask.pixels.dtype).max
+    bright = mask.pixels.mean(2) if mask.alpha is None else mask.pixels.mean(2) * (mask.alpha / most)
+    holes = bright > most / 2
+    if not holes.any():
+        raise DataError(
+            f"mask {path} has no hole: holes are brighter than half, and it reaches {bright.max() / most:.0%}"
+        )
+    return holes

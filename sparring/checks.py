@@ -17,6 +17,7 @@ from sparring.experiment import HOLD_BACK_FROM
 from sparring.forecast import Forecast, forecast
 from sparring.learning import choose_device
 from sparring.proposal import Proposal, propose
+from sparring.tasks.picture import PictureTask
 
 FEW = 1000
 """Below so many items, what is learned is near to copies unless the discriminator sees them changed."""
@@ -177,10 +178,9 @@ def _too_few(proposal: Proposal) -> Iterator[str]:
     count, task = len(proposal.material.data), proposal.experiment.task
     augmented = any(view.augments for view in getattr(task.game, "views", ()))
     if count < HOLD_BACK_FROM:
-        yield (
-            f"{count} items are very few: below {HOLD_BACK_FROM} none is held back, so nothing can be measured, "
-            "and what is made will be near to copies; gather more"
-        )
+        lost = "nothing can be measured, and what is made will be near to copies"
+        lost = "all numbers are of what was learned from" if isinstance(task, PictureTask) else lost
+        yield f"{count} items are very few: below {HOLD_BACK_FROM} none is held back, so {lost}; gather more"
     elif count < FEW:
         changeable = len(proposal.material.spec.shape) == 3 and hasattr(task.game, "views")
         remedy = "they will be augmented; " if augmented else ""

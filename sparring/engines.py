@@ -2,6 +2,7 @@
 
 import torch
 
+from sparring.errors import RequestError, choices
 from sparring.experiment import Experiment, Material
 from sparring.limits import Limits
 from sparring.plan import Plan
@@ -46,7 +47,13 @@ class Engines:
             plan = plan.but(account=provisional(e, self.material.modality))
         readers = {"train": self.train, "select": self.select}
         training, spec = training or e.training, self.material.spec
-        return Engine(e.task, training, spec, **readers, plan=plan, seed=self.seed, device=self.device)
+        engine = Engine(e.task, training, spec, **readers, plan=plan, seed=self.seed, device=self.device)
+        # A recipe's settings of a discriminator stay where a game is played without one.
+        known = [*engine.players, *(name for name in ("generator", "discriminator") if name not in engine.players)]
+        for name in training.per_player:
+            if name not in known:
+                raise RequestError(choices(name, "player", known))
+        return engine
 
 
 def ensure_plan(run: Run, engines: Engines, limits: Limits) -> list[str]:

@@ -161,6 +161,7 @@ class Gauge:
         self.train, self.test = (self.eyes(take(material, rows, count)) for rows in (learned, reference))
         name = "select" if self.held else "train"
         none = "no items are held back, and copies of the training items would look best"
+        none = "no pictures of what is made are held back" if isinstance(task, PictureTask) else none
         self.protocol = {
             "features": _named(self.fitted),
             "reference": f"{len(self.test)} of {name}",

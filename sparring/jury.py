@@ -1,6 +1,7 @@
 """The jury: which metrics, features and baselines judge, by what the task and the data ask for."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +90,7 @@ class Jury:
             return None if part is None else part.fit(items, labels, self.seed)
         learned = hashlib.blake2b(material.data.digests[rows].tobytes(), digest_size=8)
         learned.update(b"" if labels is None else labels.tobytes())
-        learned.update(str(part).encode())
+        learned.update(json.dumps(part.to_json()).encode())
         folder = cache / f"{part.name}-{self.seed}-{learned.hexdigest()}"
         try:
             return FittedFeatures.load(folder)

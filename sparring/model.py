@@ -183,7 +183,7 @@ class Model:
             RequestError: the items have another shape than the data.
         """
         if isinstance(self.experiment.task, PictureTask):
-            raise RequestError("the discriminator judges pairs; 'sparring evaluate' judges the model")
+            raise RequestError("a model from pictures to pictures scores none; 'sparring evaluate' judges it")
         shape = (len(items), *self.modality.spec().shape)
         encoded = self.modality.encode(items)
         if tuple(encoded.shape) != shape:

@@ -262,6 +262,8 @@ def _show(value: Any) -> str:
         return f"{value.name}({', '.join(changed)})" if changed else value.name
     if isinstance(value, tuple | list):
         return "(" + ", ".join(_show(item) for item in value) + ")"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return "none" if value is None else str(value)
 
 

@@ -7,6 +7,7 @@ scaled up by as many (Karras et al. 2020, appendix B). A constraint acts on the 
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Protocol
 
 import torch
@@ -15,6 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from sparring.memories import Memory
 from sparring.optimisers import cosine
 from sparring.part import Part
 from sparring.randomness import Noise
@@ -204,15 +206,16 @@ class LeCam(Penalty):
     def __call__(self, look: Look, progress: float) -> Scalar:
         assert isinstance(look.memory, Averages), "lecam needs the memory that it made"
         real, fake = verdict(look.real_scores), verdict(look.fake_scores)
-        look.memory.update(real.detach().mean(), fake.detach().mean(), self.decay)
-        to_fake = (real - look.memory.fake).square().mean()
-        return self.weight * (to_fake + (fake - look.memory.real).square().mean())
+        means = real.detach().mean(), fake.detach().mean()
+        to_real, to_fake = look.memory.moved(*means, self.decay)
+        look.memory.tell(partial(look.memory.update, decay=self.decay), *means)
+        return self.weight * ((real - to_fake).square().mean() + (fake - to_real).square().mean())
 
     def memory(self) -> nn.Module:
         return Averages()
 
 
-class Averages(nn.Module):
+class Averages(Memory):
     """Moving averages of the mean real and the mean generated score."""
 
     real: Tensor
@@ -223,10 +226,13 @@ class Averages(nn.Module):
         self.register_buffer("real", torch.zeros(()))
         self.register_buffer("fake", torch.zeros(()))
 
+    def moved(self, real: Tensor, fake: Tensor, decay: float) -> tuple[Tensor, Tensor]:
+        """Both averages as means of real and generated scores would move them."""
+        return torch.lerp(real.to(self.real), self.real, decay), torch.lerp(fake.to(self.fake), self.fake, decay)
+
     def update(self, real: Tensor, fake: Tensor, decay: float) -> None:
         """Moves both averages towards this step's means."""
-        self.real = torch.lerp(real.to(self.real), self.real, decay)
-        self.fake = torch.lerp(fake.to(self.fake), self.fake, decay)
+        self.real, self.fake = self.moved(real, fake, decay)
 
 
 class Consistency(Penalty):
@@ -244,19 +250,22 @@ class Consistency(Penalty):
 
     def __call__(self, look: Look, progress: float) -> Scalar:
         total = torch.zeros((), device=look.real.device)
+        # A picture that is shown beside another is moved with it: the pair keeps its score.
+        pictured = look.condition is not None and look.condition.ndim == 4
         for name, items, scores, weight in (
             ("real", look.real, look.real_scores, self.weight_real),
             ("fake", look.fake, look.fake_scores, self.weight_fake),
         ):
             moved = self._move(items.detach(), look.noise, name)
-            total = total + weight * (verdict(scores) - verdict(look.score(moved))).square().mean()
+            condition = self._move(look.condition.detach(), look.noise, name) if pictured else None
+            total = total + weight * (verdict(scores) - verdict(look.score(moved, condition))).square().mean()
         return total
 
     def _move(self, items: Tensor, noise: Noise, name: str) -> Tensor:
         if items.ndim != 4:
             draws = noise.normal(f"consistency-{name}", *items.shape[1:]).to(items.dtype)
             return items + self.shift * items.std(correction=0) * draws
-        draws = noise.uniform(f"consistency-{name}", 3).to(items.dtype)
+        draws = noise.uniform(f"consistency-{name}", 3)
         rows = ((draws[:, 0] * 2 - 1) * self.shift * items.shape[2]).round().long()
         columns = ((draws[:, 1] * 2 - 1) * self.shift * items.shape[3]).round().long()
         moved = [torch.roll(x, (int(r), int(c)), (1, 2)) for x, r, c in zip(items, rows, columns, strict=True)]

@@ -216,11 +216,16 @@ def phases(game: Game, plan: Plan) -> dict[int, float]:
     found: dict[tuple[bool, ...], tuple[int, float]] = {}
     for number in range(_LOOKS):
         step = int((number + 0.5) / _LOOKS * plan.steps)
-        progress = plan.progress(step)
-        played = tuple(turn.when is None or turn.when(progress) for turn in game.turns(step))
+        played = turns_of(game, plan, step)
         first, share = found.get(played, (step, 0.0))
         found[played] = first, share + 1 / _LOOKS
     return dict(found.values())
+
+
+def turns_of(game: Game, plan: Plan, step: int) -> tuple[bool, ...]:
+    """Which of its turns a step plays."""
+    progress = plan.progress(step)
+    return tuple(turn.when is None or turn.when(progress) for turn in game.turns(step))
 
 
 def seconds_per_step(engine: Engine, least: float = math.inf) -> float:

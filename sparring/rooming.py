@@ -11,8 +11,10 @@ from sparring.errors import RequestError, SparringError
 from sparring.experiment import Experiment
 from sparring.limits import Limits
 from sparring.memory import available, fitting, held_for_backward, needed, ran_out
+from sparring.part import walk
+from sparring.penalties import Penalty
 from sparring.plan import Plan
-from sparring.planning import phases, unmeasured
+from sparring.planning import phases, turns_of, unmeasured
 from sparring.processes import agreed
 from sparring.training import Engine
 
@@ -103,7 +105,7 @@ class Trial:
         self.plan = unmeasured(experiment, Limits())
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         self.rows = experiment.training.batch // (self.world * experiment.training.accumulate)
-        self.steps = tuple(phases(experiment.task.game, self.plan))
+        self.steps = tuple(_dearest(experiment, self.plan, step) for step in phases(experiment.task.game, self.plan))
 
     def ample(self, room: int) -> bool:
         """Whether the items are so small that there is nothing to find out."""
@@ -147,6 +149,14 @@ class Trial:
 
     def _of(self, rows: int) -> Engine:
         return self.engine(self.plan, self.experiment.training.but(batch=rows * self.world, accumulate=1))
+
+
+def _dearest(experiment: Experiment, plan: Plan, step: int) -> int:
+    """A step near that one, with the same turns, in which all that is not taken every step is due."""
+    every = math.lcm(*(part.interval for _, part in walk(experiment.task) if isinstance(part, Penalty)))
+    same = turns_of(experiment.task.game, plan, step)
+    near = (step - step % every, step + -step % every)
+    return next((number for number in near if turns_of(experiment.task.game, plan, number) == same), step)
 
 
 def _said(size: int) -> str:

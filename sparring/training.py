@@ -252,8 +252,8 @@ class Engine:
         keep = 0.5 ** (self.plan.images_per_step / half_life) if half_life > 0 else 0.0
         for name, average in self.averages.items():
             now = self.players[name]
-            if kept_weights := [*average.parameters()]:
-                torch._foreach_lerp_(kept_weights, [*now.parameters()], 1 - keep)  # pyright: ignore
+            kept_weights: list[Tensor] = list(average.parameters())
+            torch._foreach_lerp_(kept_weights, list(now.parameters()), 1 - keep)  # pyright: ignore
             for kept, buffer in zip(average.buffers(), now.buffers(), strict=True):
                 kept.copy_(buffer)
 

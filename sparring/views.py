@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from math import radians
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.errors import RequestError
+from sparring.memories import Memory
 from sparring.part import Part
 from sparring.pictures import brighten, contrast, cut, saturate, translate, warp
 from sparring.randomness import Noise
@@ -119,7 +121,7 @@ class DiffAugment(View):
         return _laid(items, given), condition
 
 
-class Strength(nn.Module):
+class Strength(Memory):
     """What adaptive augmentation remembers.
 
     Attributes:
@@ -181,7 +183,7 @@ class AdaptiveAugment(View):
     def update(  # noqa: PLR0913, PLR0917
         self, memory: nn.Module, train: Tensor, select: Tensor, fake: Tensor, images: int, planned: int
     ) -> None:
-        """Moves p up where the discriminator knows its training items by heart, else down, in place.
+        """Tells the memory, which moves p up where the discriminator knows its training items by heart, else down.
 
         The gap is (train - select) / (train - fake) between mean verdicts, r_v of Karras et al. 2020, eq. 1: 0 where
         held-back items pass for learned ones, 1 where they pass for generated ones.
@@ -195,8 +197,12 @@ class AdaptiveAugment(View):
             planned: real items that the whole run will see.
         """
         assert isinstance(memory, Strength), "adaptive-augment needs the memory that it made"
-        told_apart = (train.mean() - fake.mean()).clamp(min=0)
-        overfits = (train.mean() - select.mean() > self.target * told_apart) & (told_apart > 0)
+        move = partial(self._move, memory, images=images, planned=planned)
+        memory.tell(move, train.mean() - fake.mean(), train.mean() - select.mean())
+
+    def _move(self, memory: "Strength", apart: Tensor, gap: Tensor, *, images: int, planned: int) -> None:
+        """Moves p by how far apart the discriminator keeps both sides, and by its gap on real items."""
+        overfits = (gap > self.target * apart.clamp(min=0)) & (apart > 0)
         way = (images - memory.images) / (self.speed * planned)
         memory.strength += torch.where(overfits.to(way.device), way, -way).to(memory.strength)
         memory.strength.clamp_(0, self.limit)

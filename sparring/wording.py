@@ -8,6 +8,8 @@ from sparring.part import Part
 
 _SHOWN = 5
 """Skipped files that are named; the others are counted."""
+_OF_A_DISCRIMINATOR = ("loss", "penalties", "constraints", "views")
+"""Fields of a game that say nothing where it is played without one."""
 
 
 def usage(counts: Mapping[str, int], shape: tuple[int, ...]) -> str:
@@ -39,10 +41,12 @@ def skipped(faults: Sequence[Sequence[str]]) -> list[str]:
 
 
 def game(played: Part) -> str:
-    """The parts that a game is made of."""
-    held = [getattr(played, field) for field in type(played).model_fields]
+    """The parts that a game is made of; those of a discriminator not where it is played without one."""
+    alone = getattr(played, "adversary", 1) == 0
+    fields = [name for name in type(played).model_fields if not (alone and name in _OF_A_DISCRIMINATOR)]
+    held = [getattr(played, field) for field in fields]
     parts = [part for value in held for part in (value if isinstance(value, tuple) else (value,))]
-    return ", ".join(str(part) for part in parts if isinstance(part, Part))
+    return ", ".join([*(str(part) for part in parts if isinstance(part, Part)), *["no adversary"] * alone])
 
 
 def parameters(players: nn.ModuleDict) -> str:

@@ -8,10 +8,10 @@ import pytest
 from safetensors.torch import load_file
 
 import sparring
-from sparring.applying import plan
+from sparring.applying import plan, read_mask
 from sparring.cli import main
 from sparring.data.stills import Still, read_still, write_still
-from sparring.errors import RequestError
+from sparring.errors import DataError, RequestError
 from sparring.restoring import Restorer
 from sparring.run import Run
 
@@ -149,11 +149,39 @@ def test_the_best_model_can_be_applied(denoiser, tmp_path, capsys):
     assert (made != read_still(tmp_path / "last.png").pixels).any()
 
 
-def test_two_inputs_never_become_one_file(tmp_path):
-    for name in ("a.png", "a.jpg"):
+def test_pictures_of_one_name_keep_their_endings_and_none_takes_the_place_of_another(tmp_path):
+    for name in ("a.png", "a.jpg", "b.jpg"):
         write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / name)
-    with pytest.raises(RequestError, match=r"two inputs would become .*a\.png"):
+    named = {job.source.name: job.target.name for job in plan([tmp_path], tmp_path / "out")}
+    assert named == {"a.jpg": "a.jpg.png", "a.png": "a.png.png", "b.jpg": "b.png"}
+    write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / "a.jpg.png")
+    with pytest.raises(RequestError, match=r"two inputs would become .*a\.jpg\.png; give them other names"):
         plan([tmp_path], tmp_path / "out")
+
+
+def test_an_output_whose_name_has_another_ending_is_told_what_to_do(tmp_path):
+    write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / "a.png")
+    write_still(Still(np.zeros((2, 2, 1), np.uint8)), tmp_path / "b.png")
+    with pytest.raises(RequestError, match=r"out\.v3: files end in \.png, .*\.bmp; for a folder of that name, make it"):
+        plan([tmp_path / "a.png"], tmp_path / "out.v3")
+    with pytest.raises(RequestError, match=r"2 pictures go to a folder, not to one file"):
+        plan([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "out.png")
+    (tmp_path / "out.v3").mkdir()
+    assert plan([tmp_path / "a.png"], tmp_path / "out.v3")[0].target == tmp_path / "out.v3/a.png"
+
+
+def test_the_hole_of_a_mask_is_where_it_is_bright_and_opaque(tmp_path):
+    white, opacity = np.full((4, 6, 1), 255, np.uint8), np.zeros((4, 6), np.uint8)
+    opacity[1:3, 2:5] = 255
+    write_still(Still(white, opacity), tmp_path / "layer.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "layer.png"), opacity > 0)
+
+
+@pytest.mark.parametrize(("brightest", "said"), [(0, "0%"), (1, "0%"), (127, "50%")])
+def test_a_mask_without_a_hole_is_refused(tmp_path, brightest, said):
+    write_still(Still(np.full((4, 6, 1), brightest, np.uint8)), tmp_path / "m.png")
+    with pytest.raises(DataError, match=rf"m\.png has no hole: holes are brighter than half, and it reaches {said}"):
+        read_mask(tmp_path / "m.png")
 
 
 def test_one_file_goes_to_one_file_and_nothing_is_replaced_unasked(denoiser, tmp_path, capsys):

@@ -10,7 +10,7 @@ import torch
 from sparring import evaluation
 from sparring.api import evaluate, sample, train
 from sparring.archive import kept
-from sparring.best import best_of, chosen, keep_if_best
+from sparring.best import best_of, chosen, keep_if_best, weighed
 from sparring.cli import main
 from sparring.comparison import compare
 from sparring.errors import RequestError, RunError
@@ -183,3 +183,12 @@ def test_a_report_of_the_best_model_shows_its_own_suspects(blank, tmp_path):
         page = report(model, tmp_path / f"{number}.html").read_text("utf-8")
         shown.append(re.findall(r"base64,([^\"]+)", page.partition("the most suspicious first")[0])[-1])
     assert shown[0] != shown[1]
+
+
+def test_a_model_that_diverged_is_not_the_best_for_a_kernel_distance_far_below_zero(tmp_path):
+    run = Run(tmp_path)
+    for step, value in ((1, 0.02), (2, -1.5e7), (3, -0.004)):
+        keep_if_best(run, Row("kid[net]", value, better="lower"), step, {"w": torch.tensor(value)})
+    assert best_of(run) == {"step": 3, "metric": "kid[net]", "value": -0.004}
+    assert weighed(Row("kid[net]", -1.5e7)) == 1.5e7
+    assert weighed(Row("frechet[net]", -0.5)) == -0.5

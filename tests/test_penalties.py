@@ -151,7 +151,7 @@ def test_dragan_looks_near_real_items(shape):
 @pytest.mark.parametrize("part", [Dragan, Consistency])
 def test_a_single_point_has_no_spread_and_is_no_fault(part):
     item = torch.ones(1, 1)
-    look = Look(item, item, [Score(item)], [Score(item)], lambda x: [Score(x)], Noise((0,), slice(0, 1), 1))
+    look = Look(item, item, [Score(item)], [Score(item)], lambda x, _=None: [Score(x)], Noise((0,), slice(0, 1), 1))
     assert torch.isfinite(part()(look, 0.0))
 
 
@@ -171,7 +171,9 @@ def test_lecam_pulls_scores_to_moving_averages_that_were_worked_by_hand():
         sides = [torch.tensor(side, dtype=torch.float64) for side in (real, fake)]
         scores, noise = [[Score(side)] for side in sides], Noise((0,), slice(0, 2), 2)
         look = Look(sides[0], sides[1], scores[0], scores[1], lambda x, _=None: [Score(x)], noise, None, memory)
-        return penalty(look, 0.0).item()
+        value = penalty(look, 0.0).item()
+        memory.settle()
+        return value
 
     # Averages go from (0, 0) to (1, -1), then to (2.5, 0): each score against the other side's.
     assert take([1.0, 3.0], [-2.0, -2.0]) == pytest.approx(2 * ((4 + 16) / 2 + (9 + 9) / 2))
@@ -197,14 +199,14 @@ def test_lecam_says_that_it_needs_its_memory():
 @given(mirror=st.booleans(), shift=st.floats(0, 0.99))
 def test_consistency_is_zero_where_shifts_do_not_change_the_score(mirror, shift):
     penalty = Consistency(mirror=mirror, shift=shift)
-    look = look_with(lambda x: [Score(x.square().mean((1, 2, 3)))], (2, 4, 8), penalty)
+    look = look_with(lambda x, _=None: [Score(x.square().mean((1, 2, 3)))], (2, 4, 8), penalty)
     assert penalty(look, 0.0).item() == pytest.approx(0, abs=1e-20)
 
 
 def test_consistency_moves_pictures_no_further_than_asked():
     seen = []
 
-    def score(items):
+    def score(items, _=None):
         seen.append(items.detach())
         return [Score(items.mean((1, 2, 3)))]
 
@@ -220,7 +222,7 @@ def test_consistency_moves_pictures_no_further_than_asked():
 
 
 def test_consistency_weighs_each_side_by_its_own_weight():
-    first = look_with(lambda x: [Score(x[:, 0, 0, 0])], (1, 4, 4), Consistency())
+    first = look_with(lambda x, _=None: [Score(x[:, 0, 0, 0])], (1, 4, 4), Consistency())
     real = Consistency(weight_real=1, weight_fake=0)(first, 0.0)
     fake = Consistency(weight_real=0, weight_fake=1)(first, 0.0)
     assert real > 0
@@ -260,7 +262,7 @@ def test_the_second_derivatives_of_a_penalty_are_those_of_finite_differences(pen
     names, start = zip(*network.named_parameters(), strict=True)
     still = penalty.memory()
     if isinstance(still, Averages):  # averages are constants of the step: their own change is no gradient
-        still.update = lambda real, fake, decay: None
+        still.moved = lambda real, fake, decay: (still.real, still.fake)
 
     def value(*tensors):
         def score(items, other=None):

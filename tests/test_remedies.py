@@ -64,3 +64,16 @@ def test_augmentation_is_added_to_pictures_or_sets_in_sooner(proposal):
     (change,) = remedy(adaptive, "augmentation", PICTURE, "fp32")
     (before,), (after,) = (game_views(e) for e in (adaptive, experiment_after(adaptive, (change,))))
     assert after.target == before.target / 2
+
+
+def test_the_rate_is_halved_to_the_end_of_its_schedule():
+    settings = (
+        "training.optimiser.rate_final=2e-5",
+        'training.per_player={"discriminator": {"part": "sgd", "rate": 0.1}}',
+    )
+    experiment = propose("digits", recipe="dense", settings=settings).experiment
+    after = experiment_after(experiment, remedy(experiment, "rate", PICTURE, "fp32")).training
+    assert after.optimiser.rate == experiment.training.optimiser.rate / 2
+    assert after.optimiser.rate_final == 1e-5
+    assert after.per_player["discriminator"].rate == 0.05
+    assert after.per_player["discriminator"].rate_final is None

@@ -9,7 +9,7 @@ from sparring.errors import RequestError, TrainingError
 from sparring.learning import steps
 from sparring.limits import Limits
 from sparring.plan import Plan
-from sparring.proposal import propose
+from sparring.proposal import Proposal, propose
 from sparring.run import Run
 from sparring.training import Engine, Training
 
@@ -163,3 +163,13 @@ def test_a_run_goes_on_in_more_parts_where_there_is_less_memory_than_there_was(t
     records = list(steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=6, auto_batch=True), **asked))
     assert "parts from now on, which fit into memory" in records[0].note
     assert records[-1].step == 6
+
+
+@pytest.mark.parametrize("batch", [64, 48])
+def test_a_step_in_which_lazy_penalties_are_due_is_measured(proposal, batch):
+    for setting in ("game.penalties=r1,gradient-penalty", "game.penalties.gradient-penalty.every=6",
+                    "game.penalties.r1.every=4", f"training.batch={batch}", "training.images=100000"):  # fmt: skip
+        proposal = Proposal(proposal.experiment.override(setting), proposal.material)
+    trial = tried(proposal)
+    assert len(trial.steps) == 1
+    assert trial.steps[0] % 12 == 0

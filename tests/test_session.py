@@ -7,8 +7,11 @@ from toys import contents, going, proposed
 
 from sparring import watching
 from sparring.engines import Engines
-from sparring.errors import Divergence, TrainingError
+from sparring.errors import Divergence, RequestError, TrainingError
+from sparring.learning import steps
+from sparring.limits import Limits
 from sparring.plan import Plan
+from sparring.proposal import propose
 from sparring.run import Run
 from sparring.training import Engine
 
@@ -199,3 +202,10 @@ def test_a_model_that_is_newer_than_the_checkpoint_is_not_left_so(tmp_path, shad
     model = run.read_tensors(run.generator)
     assert model
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.items())
+
+
+def test_settings_of_a_player_that_is_not_there_are_refused(tmp_path):
+    settings = ('training.per_player={"critic": {"part": "adam"}}',)
+    proposal = propose("digits", recipe="dense", settings=settings)
+    with pytest.raises(RequestError, match=r"'critic' is no player.*generator, discriminator"):
+        list(steps(proposal.experiment, tmp_path / "run", limits=Limits(steps=1), material=proposal.material))

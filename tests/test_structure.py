@@ -37,7 +37,7 @@ FLOORS = {
             "penalties",
             "terms",
             "agreement",
-            "clusters",
+            "memories",
             "perceptual",
             "degradations",
             "views",

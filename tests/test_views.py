@@ -284,6 +284,7 @@ def test_translation_at_full_strength_moves_about_as_far_as_asked():
 def gap(memory, view, select, images, planned=1000):
     one = torch.ones(4)
     view.update(memory, 2 * one, select * one, 1 * one, images, planned)
+    memory.settle()
     return memory.strength.item()
 
 
@@ -316,6 +317,7 @@ def test_a_discriminator_that_tells_nothing_apart_lowers_the_strength():
     memory = view.memory()
     memory.strength.fill_(0.4)
     view.update(memory, torch.zeros(3), -torch.ones(3), torch.ones(3), 100, 1000)
+    memory.settle()
     assert memory.strength.item() == pytest.approx(0.3)
 
 

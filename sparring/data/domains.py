@@ -14,6 +14,8 @@ from sparring.data.labels import CLASS
 
 FEW = 20
 """Below so many given pictures all are learned from: a share of them would be too few to judge by."""
+DARK = 32
+"""A domain whose values are all below this, of 255, is nearly black, as maps of class numbers are."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class Domain:
 
     def remarks(self) -> list[str]:
         """What was found or changed in its pictures besides their size, in words."""
-        return remarks(self.traits, len(self), without=("resized", "enlarged"))
+        found = remarks(self.traits, len(self), without=("resized", "enlarged"))
+        most = int(self.pixels.max()) if len(self) else 0
+        if 0 < most < DARK:
+            found.append(f"values of 0 to {most} alone, nearly black (numbers of classes? save colours): all pictures")
+        return found
 
     @cached_property
     def digests(self) -> np.ndarray:

@@ -23,6 +23,8 @@ from sparring.errors import DataError, RequestError
 
 DOMAINS = (("A", "B"), ("trainA", "trainB"))
 """Names of the folders of two domains; ``testA`` and ``testB`` beside the second pair are the test split."""
+_ALIKE = 1.1
+"""Files of pairs have one shape: the ratio of width to height of one is at most so many times that of another."""
 
 
 class Pairs(DataSource):
@@ -119,7 +121,8 @@ class Pairs(DataSource):
         if domains is not None:
             return self._folders(files, found.looks, _by_domain(where, domains), faults, notes)
         if not self.aligned:
-            raise RequestError(f"'{self.path}' must hold two folders, such as trainA and trainB; it holds {tops}")
+            there = ", ".join(tops) or "none"
+            raise RequestError(f"'{self.path}' must hold two folders, such as trainA and trainB; its folders: {there}")
         return self._side_by_side(files, found.looks, where, faults, notes)
 
     def _side_by_side(
@@ -129,6 +132,9 @@ class Pairs(DataSource):
         form = replace(self._form((height, width), looks), halves=True)
         both = self._domain("both", files, where, form, faults)
         left, right = both.pixels[:, :, :width], both.pixels[:, :, width:]
+        ratios = [seen.width / seen.height for seen in looks.values()]
+        unlike = max(ratios) > _ALIKE * min(ratios)
+        notes += ["each file is cut in the middle" + ", but their shapes differ: are these pairs?" * unlike]
         notes += both.remarks()
         return replace(both, title="left", pixels=left), replace(both, title="right", pixels=right)
 

@@ -11,6 +11,7 @@ from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn, unbounded
 from sparring.games.discrimination import Discrimination, memories
 from sparring.losses import LeastSquares, UnpairedLoss
+from sparring.memories import settle
 from sparring.networks.judges import Judge, Patch
 from sparring.networks.unet import Unet, UnetTranslator
 from sparring.penalties import Penalty
@@ -59,7 +60,7 @@ class Contrastive(Game):
         return ("generator",)
 
     def turns(self, step: int) -> Sequence[Turn]:
-        judge = Turn("discriminator", ("discriminator",), self._discriminate)
+        judge = Turn("discriminator", ("discriminator",), self._discriminate, after=settle)
         return [judge, Turn("generator", ("generator", "head"), self._generate, counts=True)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sparring.games import Game, Play, Turn, unbounded
 from sparring.games.discrimination import Discrimination, memories
 from sparring.losses import NonSaturating, UnpairedLoss
+from sparring.memories import settle
 from sparring.networks import Architecture
 from sparring.networks.unet import Unet
 from sparring.penalties import Penalty
@@ -60,7 +61,7 @@ class Cycle(Game):
         judges = ("discriminator", "discriminator-back")
         makers = ("generator", "back")
         return [
-            Turn("discriminator", judges, self._discriminate),
+            Turn("discriminator", judges, self._discriminate, after=settle),
             Turn("generator", makers, self._generate, counts=True),
         ]
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from sparring.agreement import Agreement
-from sparring.clusters import Clusters
 from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn, unbounded
 from sparring.games.discrimination import due, memories, paid, remembered
 from sparring.losses import AdversarialLoss, NonSaturating
+from sparring.memories import settle
 from sparring.networks import Architecture, choices_of
 from sparring.networks.layers import compares
 from sparring.networks.mlp import Mlp
@@ -22,9 +22,6 @@ from sparring.penalties import Constraint, Look, Penalty
 from sparring.randomness import by_position, derive, per_sample
 from sparring.types import Batch, DataSpec, Samples, Score, Scores, Terms, precise, verdict
 from sparring.views import AdaptiveAugment, Pack, Sight, View
-
-CLUSTERS = "memory-clusters"
-"""Where players keep what tells clusters apart."""
 
 
 class Latent(Game):
@@ -46,13 +43,6 @@ class Latent(Game):
     )
     code_weight: float = Field(
         default=1.0, gt=0, le=1000, description="length of a code's vector over that of a continuous latent"
-    )
-    clusters: int = Field(
-        default=0,
-        ge=0,
-        le=4096,
-        description="parts that items without labels are told apart into, each of which both players are shown, after "
-        "Liu et al. 2020; 0: none",
     )
     agreements: tuple[Agreement, ...] = Field(
         default=(), description="what a generator of rows also minimises; none for anything else"
@@ -78,20 +68,9 @@ class Latent(Game):
             raise ValueError(f"views: {late.name} would change a pack as if it were one item; put {Pack.name} last")
         return self
 
-    def _told(self, spec: DataSpec) -> DataSpec:
-        """What networks must know of an item, with the clusters that stand in the place of labels."""
-        if not self.clusters:
-            return spec
-        if spec.condition:
-            raise RequestError(
-                f"game.clusters = {self.clusters}: these data have labels; --unconditional, or leave it out"
-            )
-        return replace(spec, condition=self.clusters)
-
     def risks(self, spec: DataSpec) -> Sequence[str]:
         judge = self.network.discriminator
-        told = self._seen(self._told(spec))
-        return () if self.constraints else unbounded(self.loss, lambda: judge(told), self.penalties)
+        return () if self.constraints else unbounded(self.loss, lambda: judge(self._seen(spec)), self.penalties)
 
     def _seen(self, spec: DataSpec) -> DataSpec:
         """What the discriminator sees of an item, through the views."""
@@ -100,37 +79,30 @@ class Latent(Game):
         return spec
 
     def players(self, spec: DataSpec) -> nn.ModuleDict:
-        shape, spec = spec.shape, self._told(spec)
-        players: dict[str, nn.Module] = {
+        players = {
             "generator": self.network.generator(spec, self.latent + self.codes),
             "discriminator": self.network.discriminator(self._seen(spec)),
         }
-        if self.clusters:
-            players[CLUSTERS] = Clusters(self.clusters, shape)
-        if choices_of(players["generator"]) and (self.codes or self.clusters or self.noise != "normal"):
-            field = next(name for name in ("codes", "clusters", "noise") if getattr(self, name))
+        if choices_of(players["generator"]) and (self.codes or self.noise != "normal"):
+            field = "codes" if self.codes else "noise"
             raise RequestError(
                 f"game.{field} = {getattr(self, field)}: normal numbers decide the choices of such rows; leave it out"
             )
         return nn.ModuleDict(players | memories((*self.views, *self.penalties)))
 
     def averaged(self) -> tuple[str, ...]:
-        return ("generator", CLUSTERS) if self.clusters else ("generator",)
+        return ("generator",)
 
     def turns(self, step: int) -> Sequence[Turn]:
         judge = Turn("discriminator", ("discriminator",), self._discriminate, counts=True, after=self._constrain)
         return [judge] * self.discriminator_steps + [Turn("generator", ("generator",), self._generate)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
-        plain = not (self.codes or self.clusters) and self.noise == "normal"
-        if self.network.by_the_million and plain:
+        if self.network.by_the_million and not self.codes and self.noise == "normal":
             draws = torch.from_numpy(by_position(derive(seed, "latent"), numbers, self.latent))
             return torch.special.ndtri(draws.clamp_min(1e-12)).float()
         codes = per_sample("uniform", derive(seed, "code"), numbers, (1,)) if self.codes else None
-        latents = self._joined(per_sample(self.noise, seed, numbers, (self.latent,)), codes)
-        if not self.clusters:
-            return latents
-        return torch.cat([latents, per_sample("uniform", derive(seed, "cluster"), numbers, (1,))], 1)
+        return self._joined(per_sample(self.noise, seed, numbers, (self.latent,)), codes)
 
     def truncated(self, players: nn.ModuleDict, latents: Tensor, truncation: float) -> Tensor:
         scaled = self.latent - choices_of(players["generator"])
@@ -147,9 +119,6 @@ class Latent(Game):
         return torch.cat([continuous, one_hot(category, self.codes).to(draws) * length], 1)
 
     def sample(self, players: nn.ModuleDict, condition: Tensor | None, latents: Tensor) -> Samples:
-        if self.clusters:
-            # The last number of a latent chooses its cluster.
-            latents, condition = latents[:, :-1], players[CLUSTERS].drawn(latents[:, -1])
         return players["generator"](latents, condition)
 
     def threshold(self) -> float | None:
@@ -161,18 +130,10 @@ class Latent(Game):
 
     def score(self, players: nn.ModuleDict, batch: Batch) -> Scores:
         # A discriminator of packs is asked about packs of the one item.
-        batch = self._parted(players, batch)
         channels = self._packed()
         items = batch.target.repeat(1, channels, *[1] * (batch.target.ndim - 2))
         condition = None if batch.condition is None else batch.condition.repeat(1, channels)
         return players["discriminator"](items, condition)
-
-    def _parted(self, players: nn.ModuleDict, batch: Batch, *, learned: bool = False) -> Batch:
-        """A batch that says the cluster of each of its items, where the game has clusters."""
-        if not self.clusters:
-            return batch
-        find = players[CLUSTERS].learn if learned else players[CLUSTERS]
-        return replace(batch, condition=find(batch.target))
 
     def _packed(self) -> int:
         """How many items one look of the discriminator holds."""
@@ -206,7 +167,6 @@ class Latent(Game):
         return items, condition
 
     def _discriminate(self, play: Play) -> Terms:
-        play = _with(play, self._parted(play.players, play.batch, learned=True))
         penalties = due(self.penalties, play.step)
         with torch.no_grad():
             fake = precise(play.players["generator"](self._latents(play), play.batch.condition).value)
@@ -237,13 +197,11 @@ class Latent(Game):
                 view.assume(memory)
                 continue
             with torch.no_grad():
-                held_back = self._parted(play.players, held_back)
                 other = self._see(_with(play, held_back), held_back.target, "held back")
             view.update(memory, verdict(real), verdict(other), verdict(fake), play.images, play.planned)
 
     def _generate(self, play: Play) -> Terms:
-        play = _with(play, self._parted(play.players, play.batch))
-        made = play.players["generator"](self._latents(play), play.batch.condition)
+        made = self.sample(play.players, play.batch.condition, self._latents(play))
         fake = made.value
         real_scores, fake_scores = None, self._see(play, precise(fake), "fake")
         if self.loss.relativistic:
@@ -252,6 +210,7 @@ class Latent(Game):
         return {"generator": self.loss.generator(real_scores, fake_scores), **agreeing}
 
     def _constrain(self, players: nn.ModuleDict) -> None:
+        settle(players)
         for constraint in self.constraints:
             constraint(players["discriminator"])
 

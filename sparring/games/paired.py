@@ -19,6 +19,7 @@ from torch.nn.functional import adaptive_max_pool2d
 from sparring.games import Game, Play, Turn, unbounded
 from sparring.games.discrimination import Discrimination, memories, remembered
 from sparring.losses import AdversarialLoss, NonSaturating
+from sparring.memories import settle
 from sparring.networks import Architecture
 from sparring.networks.unet import Unet
 from sparring.penalties import Penalty
@@ -94,7 +95,7 @@ class Paired(Game):
         lessons = [_turn(term, lesson) for term in self.terms if (lesson := term.lesson()) is not None]
         if not self.adversary:
             return [*lessons, generate]
-        judge = Turn("discriminator", ("discriminator",), self._discriminate, when=self._joined)
+        judge = Turn("discriminator", ("discriminator",), self._discriminate, when=self._joined, after=settle)
         return [*lessons, judge, generate]
 
     def _joined(self, progress: float) -> bool:

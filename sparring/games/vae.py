@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sparring.errors import RequestError
 from sparring.games import Game, Play, Turn
+from sparring.memories import Memory, settle
 from sparring.networks import Architecture
 from sparring.networks.mlp import Mlp
 from sparring.randomness import per_sample
@@ -60,7 +61,7 @@ class Vae(Game):
         return ("encoder", "generator")
 
     def turns(self, step: int) -> Sequence[Turn]:
-        return [Turn("autoencoder", ("encoder", "generator"), self._terms, counts=True)]
+        return [Turn("autoencoder", ("encoder", "generator"), self._terms, counts=True, after=settle)]
 
     def draw(self, seed: int, numbers: Sequence[int]) -> Tensor:
         return per_sample("normal", seed, numbers, (self.latent,))
@@ -86,7 +87,7 @@ class Vae(Game):
         latents = mean + (log_variance / 2).exp() * play.noise.normal("latent", self.latent)
         decoded = play.players["generator"](latents, play.batch.condition).value
         cost = self._cost(play.players, real, decoded)
-        encoder.follow((precise(decoded.detach()) - precise(real)).square().mean())
+        encoder.tell(encoder.follow, (precise(decoded) - precise(real)).square().mean())
         return {
             "reconstruction": cost.mean(),
             "kl": self.beta * divergence(mean, log_variance).mean(),
@@ -106,7 +107,7 @@ def divergence(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
 
 
-class Encoder(nn.Module):
+class Encoder(Memory):
     """A discriminator's trunk with a linear layer to mean and log-variance of the latents, beside the condition.
 
     Args:

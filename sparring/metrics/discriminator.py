@@ -46,7 +46,9 @@ class Discriminator(Metric):
         """Scores of all three sides must be there and finite."""
         for side, noun in ((train, "training"), (test, "reference"), (fake, "judged")):
             if side.scores is None:
-                return "no discriminator scored these items, or it knows other attributes"
+                return (
+                    "no discriminator scored these items: there is none, it judges pairs, or it knows other attributes"
+                )
             if not np.isfinite(side.scores).all():
                 return f"the discriminator's scores of {noun} items are not all finite"
             least = 2 * LEAST if side is fake else LEAST

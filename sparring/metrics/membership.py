@@ -38,7 +38,9 @@ class Membership(Metric):
         """Scores of real items must be there and finite."""
         for side, noun in ((train, "training"), (test, "reference")):
             if side.scores is None:
-                return "no discriminator scored these items, or it knows other attributes"
+                return (
+                    "no discriminator scored these items: there is none, it judges pairs, or it knows other attributes"
+                )
             if not np.isfinite(side.scores).all():
                 return f"the discriminator's scores of {noun} items are not all finite"
             if len(side.scores) < LEAST:

@@ -74,8 +74,9 @@ class PatchJudge(nn.Module):
         self.steps = nn.ModuleList()
         for number, (before, after) in enumerate(pairwise(widths)):
             last = number == count
-            layer = nn.Conv2d(before, after, 3, 1, 1) if last else nn.Conv2d(before, after, 4, 2, 1)
-            norm = nn.InstanceNorm2d(after) if part.norm == "instance" and number else nn.Identity()
+            # A picture one pixel thin is widened, so that there is a place for the kernel.
+            layer = nn.Conv2d(before, after, 3, 1, 1) if last else nn.Conv2d(before, after, 4, 2, 1 + (shortest < 2))
+            norm = nn.InstanceNorm2d(after) if part.norm == "instance" and number and shortest > 3 else nn.Identity()
             self.steps.append(nn.Sequential(layer, norm, LeakyReLU()))
         self.verdict = nn.Conv2d(widths[-1], 1, 3, 1, 1)
         he(self, "leaky-relu")

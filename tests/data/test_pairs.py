@@ -367,8 +367,8 @@ def test_one_folder_cannot_hold_unpaired_domains(tmp_path):
 def test_what_reading_changed_in_pairs_is_told_of_the_domain(tmp_path, aligned):
     for side in "AB":
         for number in range(3):
-            save(tmp_path, f"{side}/{number}.png", number)
-    Image.fromarray(np.full((6, 8, 4), 9, np.uint8)).save(tmp_path / "B/1.png")
+            save(tmp_path, f"{side}/{number}.png", 90 + number)
+    Image.fromarray(np.full((6, 8, 4), 99, np.uint8)).save(tmp_path / "B/1.png")
     notes = Pairs(path=str(tmp_path), aligned=aligned).load().notes
     assert "transparency, composited on white: 1 of 3 pictures of B" in notes
     assert not any("pictures of A" in note for note in notes)
@@ -379,3 +379,22 @@ def test_what_reading_changed_in_halves_is_told_once(tmp_path):
         Image.fromarray(np.full((6, 8, 4), number, np.uint8)).save(tmp_path / f"{number}.png")
     notes = Pairs(path=str(tmp_path)).load().notes
     assert [note for note in notes if "transparency" in note] == ["transparency, composited on white: 3 of 3 pictures"]
+
+
+@pytest.mark.parametrize(("widths", "asked"), [((8, 8, 8), False), ((8, 16, 6), True)])
+def test_files_that_are_cut_in_two_are_told_and_unlike_shapes_are_asked_about(tmp_path, widths, asked):
+    for number, width in enumerate(widths):
+        Image.fromarray(np.full((6, width, 3), 50 + number, np.uint8)).save(tmp_path / f"{number}.png")
+    note = next(note for note in Pairs(path=str(tmp_path)).load().notes if "cut in the middle" in note)
+    assert ("are these pairs?" in note) is asked
+
+
+def test_maps_of_class_numbers_are_noticed(tmp_path):
+    for number in range(3):
+        save(tmp_path, f"B/{number}.png", 90 + number)
+        (tmp_path / "A").mkdir(exist_ok=True)
+        Image.fromarray(np.arange(12 * 10, dtype=np.uint8).reshape(12, 10) % 5).save(tmp_path / f"A/{number}.png")
+    notes = [note for note in Pairs(path=str(tmp_path)).load().notes if "nearly black" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("values of 0 to 4 alone")
+    assert notes[0].endswith("of A")

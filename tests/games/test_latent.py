@@ -1,11 +1,14 @@
 """What a game from noise shows its discriminator."""
 
+import pytest
 import torch
 from toys import engine
 
+from sparring.errors import RequestError
 from sparring.games.latent import Latent
 from sparring.networks.mlp import Mlp
 from sparring.penalties import Mismatch
+from sparring.views import DiffAugment, Pack
 
 
 def test_mismatch_shows_real_items_beside_the_conditions_of_others():
@@ -19,3 +22,9 @@ def test_mismatch_shows_real_items_beside_the_conditions_of_others():
     assert not torch.equal(others, conditions[:8])
     assert terms["discriminator/mismatch"] > 0
     assert "discriminator/mismatch" not in playing.step()
+
+
+def test_a_view_that_changes_items_is_refused_behind_packs():
+    assert Latent(views=(DiffAugment(), Pack())).views[-1].name == "pack"
+    with pytest.raises(RequestError, match="diff-augment would change a pack as if it were one item; put pack last"):
+        Latent(views=(Pack(), DiffAugment()))

@@ -12,7 +12,7 @@ from sparring.losses import Hinge, LeastSquares, RelativisticPairing
 from sparring.networks.judges import Patch
 from sparring.networks.plain import Plain
 from sparring.optimisers import Adam
-from sparring.penalties import R1
+from sparring.penalties import R1, Consistency
 from sparring.plan import Plan
 from sparring.tasks import Task
 from sparring.terms import L1, FeatureMatching, Perceptual
@@ -236,3 +236,25 @@ def test_terms_that_need_the_discriminator_are_refused_where_it_is_not_there_fro
         assert "\n" not in str(caught.value)
     assert Paired(network=NETWORK, terms=(FeatureMatching(),), warm=0.0).terms
     assert Paired(network=NETWORK, terms=(FeatureMatching(), L1())).terms
+
+
+def test_consistency_moves_what_was_given_with_the_picture():
+    penalty = Consistency(every=1, mirror=True, shift=0.25)
+    played = engine(Paired(network=NETWORK, warm=0.0, conditional=True, penalties=(penalty,)), steps=2)
+    seen = []
+    played.players["discriminator"].register_forward_pre_hook(lambda _, given: seen.append(given))
+    played.step()
+    (real, given), _, (moved, condition), *_ = seen
+    assert not torch.equal(moved, real)
+    for row in range(len(real)):
+        places = [
+            (down, across, turned)
+            for down in range(-8, 9) for across in range(-8, 9) for turned in (False, True)
+            if torch.equal(_placed(real[row], down, across, turned), moved[row])
+        ]  # fmt: skip
+        assert any(torch.equal(_placed(given[row], *place), condition[row]) for place in places)
+
+
+def _placed(picture, down, across, turned):
+    rolled = picture.roll((down, across), (1, 2))
+    return rolled.flip(2) if turned else rolled

@@ -130,7 +130,10 @@ def test_a_trained_one_samples_scores_reconstructs_and_is_judged_without_a_discr
     with pytest.raises(RequestError, match="needs the items' attributes label"):
         model.reconstruct(items)
     found = model.evaluate(metrics=["kid", "discriminator"], features="random-conv", count=100)
-    assert found.refused["discriminator"] == "no discriminator scored these items, or it knows other attributes"
+    assert (
+        found.refused["discriminator"]
+        == "no discriminator scored these items: there is none, it judges pairs, or it knows other attributes"
+    )
     np.savez(tmp_path / "some.npz", samples=items, label=columns["label"])
     assert main(["score", str(model.run.folder), str(tmp_path / "some.npz")]) == 0
     said = capsys.readouterr()

@@ -133,7 +133,7 @@ def test_membership_needs_scores_of_real_items_alone():
     assert Membership().refusal(*scored, evidence(OTHER)) is None
     assert (
         Membership().refusal(evidence(TRAIN), scored[1], scored[0])
-        == "no discriminator scored these items, or it knows other attributes"
+        == "no discriminator scored these items: there is none, it judges pairs, or it knows other attributes"
     )
     found = Membership()(*scored, evidence(OTHER))
     assert found["membership-auc"].low > 0.5

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparring.metrics import Evidence
+from sparring.metrics.density_coverage import DensityCoverage
 from sparring.metrics.neighbours import balls, held
 from sparring.metrics.precision_recall import PrecisionRecall
 
@@ -76,3 +77,11 @@ def test_too_few_for_the_neighbours_are_refused():
     few, many = side(np.zeros((3, 1))), side(np.zeros((4, 1)))
     assert PrecisionRecall().refusal(few, many, many) is None
     assert "too few" in PrecisionRecall().refusal(many, many, few)
+
+
+def test_items_that_were_made_from_the_reference_are_refused():
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    test = Evidence(rows, rows)
+    for metric in (PrecisionRecall(), DensityCoverage()):
+        assert metric.refusal(test, test, Evidence(rows, rows)) is None
+        assert "made from one of the reference" in metric.refusal(test, test, Evidence(rows, rows, truth=rows))

@@ -252,3 +252,11 @@ def test_a_row_that_is_alone_is_normed_by_what_was_seen_before():
     alone = norm(rows[:1])
     torch.testing.assert_close(alone, (rows[:1] - rows.mean(0)) / rows.std(0), atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(norm(rows), torch.nn.functional.batch_norm(rows, None, None, training=True))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 20), (3, 20, 1), (1, 1, 1), (3, 2, 2), (3, 5, 5)])
+@pytest.mark.parametrize("norm", ["none", "instance"])
+def test_patches_of_pictures_that_are_one_pixel_thin_are_judged(shape, norm):
+    judge = Patch(width=4, scales=2, norm=norm).discriminator(DataSpec(shape))
+    for score in judge(torch.randn(2, *shape)):
+        assert torch.isfinite(score.value).all()

@@ -52,13 +52,50 @@ class Adam(Optimiser):
     beta2_final: float | None = Field(default=None, ge=0, lt=1, description="beta2 at the end; none keeps beta2")
     epsilon: float = Field(default=1e-8, gt=0, description="added to the root mean square")
     decay: float = Field(default=0.0, ge=0, description="decoupled weight decay")
+    limit: float | None = Field(
+        default=None,
+        gt=1,
+        description="times its usual length that the gradient of a tensor may have; a longer one is shortened to that; "
+        "none: any",
+    )
 
     def build(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(weights, eps=self.epsilon, weight_decay=self.decay, fused=True, **self.settings(0.0))
+        settings = self.settings(0.0)
+        adam = torch.optim.AdamW(weights, eps=self.epsilon, weight_decay=self.decay, fused=True, **settings)
+        return self._limited(adam)
+
+    def _limited(self, optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        if self.limit is not None:
+            limit = self.limit
+            optimiser.register_step_pre_hook(lambda *_: shorten(optimiser, limit))
+        return optimiser
 
     def settings(self, progress: float) -> dict[str, Any]:
         beta2 = cosine(self.beta2, self.beta2_final, progress)
         return {**super().settings(progress), "betas": (self.beta1, beta2)}
+
+
+@torch.no_grad()
+def shorten(optimiser: torch.optim.Optimizer, limit: float) -> None:
+    """Shortens gradients that are much longer than they were, in place.
+
+    Adam's step of such a gradient is up to 1 / sqrt(1 - beta2) times a usual one; where the discriminator takes one,
+    the gradient of its penalty is longer still in the next step, and it goes on until all is lost. Updates are
+    limited so in Shazeer and Stern 2018, section 6; here the gradient is, so that its mean square is not spoilt
+    either.
+
+    Args:
+        optimiser: holds mean squares of gradients; of matrices that are made orthogonal there are none, and no need.
+        limit: times the root of the sum of mean squares.
+    """
+    for group in optimiser.param_groups:
+        for weight in group["params"]:
+            state = optimiser.state.get(weight, {})
+            square = state.get("exp_avg_sq", state.get("square"))
+            if weight.grad is None or square is None:
+                continue
+            usual = (square.sum() / (1 - group["betas"][1] ** state["step"].to(square))).sqrt()
+            weight.grad.mul_((limit * usual / weight.grad.norm().clamp_min(1e-30)).clamp_max(1))
 
 
 class Sgd(Optimiser):
@@ -88,15 +125,15 @@ class RmsProp(Optimiser):
 class Muon(Adam):
     """Momentum made orthogonal, Jordan et al. 2024, for weights that are matrices; Adam for those that are vectors.
 
-    A kernel is the matrix of its output channels by all else. Steps are as large as Adam's at the same rate, by
-    Liu et al. 2025, section 2.2. Directions in which a gradient is all noise are stepped along as far as any other, so
-    that it is nothing for players whose gradients are mostly that.
+    A kernel is the matrix of its output channels by all else, a transposed one of its input channels. Steps are as
+    large as Adam's at the same rate, by Liu et al. 2025, section 2.2. Directions in which a gradient is all noise are
+    stepped along as far as any other, so that it is nothing for players whose gradients are mostly that.
     """
 
     momentum: float = Field(default=0.95, ge=0, lt=1, description="decay of the mean gradient of a matrix")
 
     def build(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return Orthogonal(weights, self.momentum, self.epsilon, self.decay, self.settings(0.0))
+        return self._limited(Orthogonal(weights, self.momentum, self.epsilon, self.decay, self.settings(0.0)))
 
 
 class Orthogonal(torch.optim.Optimizer):

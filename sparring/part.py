@@ -255,6 +255,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_LONG = 7
+"""Signs of a number from which it is shown rounded: 4.800000000000001."""
+
+
 def _show(value: Any) -> str:
     if isinstance(value, Part):
         known = type(value).model_fields.items()
@@ -262,7 +266,7 @@ def _show(value: Any) -> str:
         return f"{value.name}({', '.join(changed)})" if changed else value.name
     if isinstance(value, tuple | list):
         return "(" + ", ".join(_show(item) for item in value) + ")"
-    if isinstance(value, float):
+    if isinstance(value, float) and len(str(value)) > _LONG:
         return f"{value:.4g}"
     return "none" if value is None else str(value)
 

@@ -252,7 +252,7 @@ def series(facts: Facts) -> tuple[Generation, Training]:
 
 
 def timegan(facts: Facts) -> tuple[Generation, Training]:
-    """TimeGAN, Yoon et al. 2019, at its authors' sizes; 10,000 steps of a batch of 128 a phase, as theirs."""
+    """TimeGAN, Yoon et al. 2019, at its authors' sizes: phases of 10,000, 10,000 and (theirs half) 20,000 steps."""
     _needs_series(facts, "timegan")
     game = Timegan(steps=facts.shape[1], noise=facts.shape[0], width=max(24, 4 * facts.shape[0]))
     optimiser = Adam(rate=1e-3, beta1=0.9, beta2=0.999)

@@ -94,3 +94,39 @@ def test_steps_are_as_long_as_adams():
         stepped(start, part(rate=1e-3, beta1=0.9, beta2=0.999).build, 1).square().mean().sqrt() for part in (Muon, Adam)
     )
     assert 0.1 < float(by_muon / by_adam) < 0.5
+
+
+def moved(optimiser, gradients):
+    """A weight after steps with these gradients, and how far the last one moved it."""
+    weight = torch.nn.Parameter(torch.zeros(4))
+    built = optimiser.build([weight])
+    for gradient in gradients:
+        before = weight.detach().clone()
+        weight.grad = torch.as_tensor(gradient, dtype=torch.float32)
+        built.step()
+    return weight.detach(), (weight - before).detach().norm().item()
+
+
+USUAL = [[1.0, -1.0, 1.0, -1.0], [-1.0, 1.0, -1.0, 1.0]] * 40
+
+
+@pytest.mark.parametrize("kind", [Adam, Muon])
+def test_a_gradient_that_is_much_longer_than_before_is_shortened(kind):
+    settings = {"rate": 0.01, "beta1": 0.0, "beta2": 0.99}
+    sudden = [[1000.0, -500.0, 0.0, 0.0]]
+    _, usual = moved(kind(**settings), USUAL)
+    _, free = moved(kind(**settings), USUAL + sudden)
+    _, held = moved(kind(**settings, limit=3.0), USUAL + sudden)
+    assert usual == pytest.approx(0.02, rel=0.01)
+    assert free > 5 * usual
+    # Of length 3 times 2, in the direction that it had: mean squares are those of that gradient.
+    shortened = torch.tensor(sudden[0]) / torch.tensor(sudden[0]).norm() * 6
+    _, expected = moved(kind(**settings), [*USUAL, shortened.tolist()])
+    assert held == pytest.approx(expected, rel=1e-4)
+    assert held < 3 * usual
+
+
+def test_gradients_within_the_limit_are_left_as_they_are():
+    draws = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    plain, limited = (moved(Adam(rate=0.01, limit=limit), draws.tolist())[0] for limit in (None, 100.0))
+    assert torch.equal(plain, limited)

@@ -246,6 +246,7 @@ def test_a_wrong_assignment_is_refused_with_the_reason(assignment, said):
 def test_a_part_shows_what_differs_from_its_defaults():
     assert str(Salt()) == "salt"
     assert str(Salt(grams=2)) == "salt(grams=2.0)"
+    assert str(Salt(grams=0.1 + 0.2)) == "salt(grams=0.3)"
     assert str(Soup()) == "soup"
     assert str(Soup(spices=(Salt(), Salt(grams=2)), note="x")) == "soup(spices=(salt, salt(grams=2.0)), note=x)"
 

@@ -251,13 +251,13 @@ class Consistency(Penalty):
     def __call__(self, look: Look, progress: float) -> Scalar:
         total = torch.zeros((), device=look.real.device)
         # A picture that is shown beside another is moved with it: the pair keeps its score.
-        pictured = look.condition is not None and look.condition.ndim == 4
+        given = look.condition.detach() if look.condition is not None and look.condition.ndim == 4 else None
         for name, items, scores, weight in (
             ("real", look.real, look.real_scores, self.weight_real),
             ("fake", look.fake, look.fake_scores, self.weight_fake),
         ):
             moved = self._move(items.detach(), look.noise, name)
-            condition = self._move(look.condition.detach(), look.noise, name) if pictured else None
+            condition = None if given is None else self._move(given, look.noise, name)
             total = total + weight * (verdict(scores) - verdict(look.score(moved, condition))).square().mean()
         return total
 

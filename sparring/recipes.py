@@ -148,7 +148,7 @@ def pyramid(facts: Facts) -> tuple[Generation, Training]:
         latent=64,
     )
     # A rate that falls costs half of what a short run can learn; the average of the weights calms them as well.
-    optimiser = Adam(rate=2e-3, beta1=0.0, beta2=0.99)
+    optimiser = Adam(rate=2e-3, beta1=0.0, beta2=0.99, limit=3.0)
     return Generation(game=game, attributes=facts.attributes), Training(batch=64, optimiser=optimiser)
 
 

@@ -47,13 +47,7 @@ class Engines:
             plan = plan.but(account=provisional(e, self.material.modality))
         readers = {"train": self.train, "select": self.select}
         training, spec = training or e.training, self.material.spec
-        engine = Engine(e.task, training, spec, **readers, plan=plan, seed=self.seed, device=self.device)
-        # A recipe's settings of a discriminator stay where a game is played without one.
-        known = [*engine.players, *(name for name in ("generator", "discriminator") if name not in engine.players)]
-        for name in training.per_player:
-            if name not in known:
-                raise RequestError(choices(name, "player", known))
-        return engine
+        return Engine(e.task, training, spec, **readers, plan=plan, seed=self.seed, device=self.device)
 
 
 def ensure_plan(run: Run, engines: Engines, limits: Limits) -> list[str]:
@@ -63,12 +57,14 @@ def ensure_plan(run: Run, engines: Engines, limits: Limits) -> list[str]:
         What was found out, in lines.
 
     Raises:
-        RequestError: a batch does not fit into memory, and may not be computed in parts.
+        RequestError: a batch does not fit into memory, and may not be computed in parts; or a player of the settings is
+            none of the game.
     """
     stored = Plan.from_json(run.read(run.plan)) if run.plan.is_file() else None
     if agreed(engines.device, int(stored is not None and stored.minutes == limits.minutes)):
         return refit(run, engines, limits)
     experiment, material, device = engines.experiment, engines.material, engines.device
+    _refuse_unknown_players(experiment, material)
     in_parts = agreed(device, parts_that_fit(engines, experiment, limits, device))
 
     def tried(plan: Plan) -> Engine:
@@ -81,6 +77,17 @@ def ensure_plan(run: Run, engines: Engines, limits: Limits) -> list[str]:
         run.write(run.plan, made.but(accumulate=in_parts).to_json())
     fitted = [f"a batch is computed in {in_parts} parts, which fit into memory"] if in_parts > 1 else []
     return [*([note] if note else []), *fitted]
+
+
+def _refuse_unknown_players(experiment: Experiment, material: Material) -> None:
+    task = experiment.task
+    with torch.device("meta"):
+        there = list(task.game.players(task.spec(material.spec)))
+    # A recipe's settings of a discriminator stay where a game is played without one.
+    known = [*there, *(name for name in ("generator", "discriminator") if name not in there)]
+    for name in experiment.training.per_player:
+        if name not in known:
+            raise RequestError(choices(name, "player", known))
 
 
 def refit(run: Run, engines: Engines, limits: Limits) -> list[str]:

@@ -60,17 +60,13 @@ class Latent(Game):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _packs_come_last(self) -> "Latent":
-        packs = [number for number, view in enumerate(self.views) if isinstance(view, Pack)]
-        late = next((view for view in self.views[packs[0] :] if view.augments), None) if packs else None
-        if late is not None:
-            raise ValueError(f"views: {late.name} would change a pack as if it were one item; put {Pack.name} last")
-        return self
-
     def risks(self, spec: DataSpec) -> Sequence[str]:
         judge = self.network.discriminator
-        return () if self.constraints else unbounded(self.loss, lambda: judge(self._seen(spec)), self.penalties)
+        steep = () if self.constraints else unbounded(self.loss, lambda: judge(self._seen(spec)), self.penalties)
+        packed = next((number for number, view in enumerate(self.views) if isinstance(view, Pack)), len(self.views))
+        late = [f"{view.name} changes a pack as if it were one item; put pack last" for view in self.views[packed:]
+                if view.augments]  # fmt: skip
+        return (*steep, *late)
 
     def _seen(self, spec: DataSpec) -> DataSpec:
         """What the discriminator sees of an item, through the views."""

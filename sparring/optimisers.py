@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from sparring.part import Part
 
 _RATE = "learning rate at the start"
+_SQUARES = ("exp_avg_sq", "square")
+"""What optimisers call the mean square of a weight's gradients: torch's own, and :class:`Orthogonal`."""
 
 
 class Optimiser(Part):
@@ -89,13 +91,20 @@ def shorten(optimiser: torch.optim.Optimizer, limit: float) -> None:
         limit: times the root of the sum of mean squares.
     """
     for group in optimiser.param_groups:
-        for weight in group["params"]:
-            state = optimiser.state.get(weight, {})
-            square = state.get("exp_avg_sq", state.get("square"))
-            if weight.grad is None or square is None:
-                continue
-            usual = (square.sum() / (1 - group["betas"][1] ** state["step"].to(square))).sqrt()
-            weight.grad.mul_((limit * usual / weight.grad.norm().clamp_min(1e-30)).clamp_max(1))
+        states = [(w.grad, optimiser.state[w]) for w in group["params"] if w.grad is not None and w in optimiser.state]
+        held = [(grad, state[name], state["step"]) for grad, state in states for name in _SQUARES if name in state]
+        if not held:
+            continue
+        gradients, squares, steps = (list(each) for each in zip(*held, strict=True))
+        norm = torch._foreach_norm  # pyright: ignore[reportPrivateImportUsage]
+        lengths, sums = torch.stack(norm(gradients)), torch.stack(norm(squares, 1))
+        usual = (sums / (1 - group["betas"][1] ** torch.stack(steps).to(sums))).sqrt()
+        shares = (limit * usual / lengths.clamp_min(1e-30)).clamp_max(1)
+        # A tensor that had no gradient worth speaking of begins to learn now.
+        least = group["eps"] * sums.new_tensor([square.numel() for square in squares]).sqrt()
+        shares = shares.where(usual > least, 1)
+        if (shares < 1).any():
+            torch._foreach_mul_(gradients, list(shares.unbind()))  # pyright: ignore[reportPrivateImportUsage]
 
 
 class Sgd(Optimiser):

@@ -130,3 +130,10 @@ def test_gradients_within_the_limit_are_left_as_they_are():
     draws = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
     plain, limited = (moved(Adam(rate=0.01, limit=limit), draws.tolist())[0] for limit in (None, 100.0))
     assert torch.equal(plain, limited)
+
+
+def test_a_weight_that_had_no_gradient_begins_to_learn_at_once():
+    gradients = [[0.0] * 4] * 30 + [[1.0, -2.0, 0.5, 3.0]] * 3
+    plain, limited = (moved(Adam(rate=0.01, limit=limit), gradients)[0] for limit in (None, 3.0))
+    assert plain.abs().min() > 0.01
+    assert (limited.abs() > plain.abs() / 2).all()

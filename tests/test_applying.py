@@ -261,7 +261,8 @@ def test_links_that_lead_out_of_a_folder_are_refused_by_name_and_those_that_are_
     outside.mkdir()
     inside.mkdir()
     for path in (outside / "secret.png", inside / "own.png", outside / "holes.png"):
-        write_still(Still(np.full((20, 30, 1), 90, np.uint8)), path)
+        shade = 200 if path.name == "holes.png" else 90
+        write_still(Still(np.full((20, 30, 1), shade, np.uint8)), path)
     (inside / "a.png").symlink_to(outside / "secret.png")
     (inside / "b.png").symlink_to(inside / "own.png")
     done = sparring.load(denoiser).apply(inside, out=tmp_path / "out")

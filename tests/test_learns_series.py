@@ -52,7 +52,7 @@ def amplitudes(items: np.ndarray) -> np.ndarray:
 
 def test_sines_of_the_band_are_made_in_any_phase_and_of_one_amplitude(tmp_path):
     settings = (*SMALL, "data.scaling=range")
-    model = sparring.train(sines(), out=tmp_path / "run", modality="series", steps=250, settings=settings)
+    model = sparring.train(sines(), out=tmp_path / "run", modality="series", steps=450, settings=settings)
     made = model.sample(500)
     assert made.shape == (500, 24, 1)
     assert made.dtype == np.float32
@@ -73,7 +73,7 @@ def test_an_autoregression_is_learned_by_its_autocorrelation(tmp_path):
         long[step] = 0.8 * long[step - 1] + 0.6 * source.normal()
     frame = pd.DataFrame({"level": long.round(3) * 10 + 50, "twice": (long * 20).round().astype(int)})
     settings = (*SMALL, "data.scaling=range")  # decorrelated windows would be right before anything is learned
-    model = sparring.train(frame, out=tmp_path / "run", window=12, steps=400, settings=settings)
+    model = sparring.train(frame, out=tmp_path / "run", window=12, steps=700, settings=settings)
     made, real = model.sample(800), model.read(model.experiment.data).items
     assert made.shape == (800, 12, 2)
     sides = [Evidence(side, np.zeros((len(side), 0))) for side in (real[:1000], real[1000:], made)]
